@@ -1,0 +1,1 @@
+"""The async shell: where I/O happens."""

@@ -1,0 +1,201 @@
+"""Sends new jobs: those of one moment together, and each call again until it is answered, without adding twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..backoff import growing_pauses
+from ..errors import ConnectionFailed
+from ..protocol.call import Call
+from ..protocol.calls.add import LARGEST_CALL, Added, NewJob, add_jobs
+from ..protocol.keys import Keys
+from .connection import Connection
+
+
+@dataclass(slots=True)
+class _Request:
+    """Some jobs of one caller, who waits for their ids."""
+
+    jobs: Sequence[NewJob]
+    answer: asyncio.Future[list[tuple[str, bool]]]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One of the calls that may be under way at a time. Its receipt in Redis names the last one."""
+
+    producer: str
+    number: int = 0
+    busy: bool = False
+
+
+@dataclass(slots=True)
+class _Parcel:
+    """The requests that travel in one call."""
+
+    lane: _Lane
+    requests: list[_Request]
+    call: Call[Added]
+
+
+class Adder:
+    """Groups what is added in one turn of the event loop into calls, of which two may be under way.
+
+    `timeout` is how long to insist when Redis is away, in seconds; None insists for ever.
+    """
+
+    def __init__(self, connection: Connection, keys: Keys, timeout: float | None) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._timeout = timeout
+        name = uuid.uuid4().hex
+        # Two: Redis works on one while the answer of the other is read.
+        self._lanes = [_Lane(f"{name}:{at}") for at in range(2)]
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._requests: deque[_Request] = deque()
+        self._scheduled = False
+        self._insisting: set[asyncio.Task[None]] = set()
+
+    async def add(self, jobs: Sequence[NewJob]) -> list[tuple[str, bool]]:
+        """Send jobs; the id of each, and whether it existed already."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._start_over(loop)
+        answers: list[asyncio.Future[list[tuple[str, bool]]]] = []
+        for start in range(0, len(jobs), LARGEST_CALL):
+            request = _Request(jobs[start : start + LARGEST_CALL], loop.create_future())
+            self._requests.append(request)
+            answers.append(request.answer)
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._flush)
+        if len(answers) == 1:
+            return await answers[0]
+        return await self._all_of(answers, len(jobs))
+
+    async def close(self) -> None:
+        """Wait until what was handed in is sent or given up."""
+        while self._requests or self._insisting or any(lane.busy for lane in self._lanes):
+            await asyncio.sleep(0.001)
+
+    @staticmethod
+    async def _all_of(answers: list[asyncio.Future[list[tuple[str, bool]]]], total: int) -> list[tuple[str, bool]]:
+        added: list[tuple[str, bool]] = []
+        done = await asyncio.gather(*answers, return_exceptions=True)
+        for answer in done:
+            if isinstance(answer, ConnectionFailed):
+                text = f"{answer}; at least {len(added)} of the {total} jobs were added"
+                raise ConnectionFailed(text) from answer
+            if isinstance(answer, BaseException):
+                raise answer
+            added += answer
+        return added
+
+    def _start_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Another event loop than before: whoever waited on the old one is gone with it."""
+        self._loop = loop
+        self._requests.clear()
+        self._insisting.clear()
+        self._scheduled = False
+        for lane in self._lanes:
+            lane.busy = False
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        # While a call is sent again, later ones wait: jobs keep their order.
+        while self._requests and not self._insisting:
+            lane = next((lane for lane in self._lanes if not lane.busy), None)
+            if lane is None:
+                return
+            requests = self._load()
+            if requests:
+                self._post(lane, requests)
+
+    def _load(self) -> list[_Request]:
+        """As many requests as fit in one call; those that nobody waits for any more are left out."""
+        requests: list[_Request] = []
+        size = 0
+        while self._requests and size + len(self._requests[0].jobs) <= LARGEST_CALL:
+            request = self._requests.popleft()
+            if not request.answer.done():
+                requests.append(request)
+                size += len(request.jobs)
+        return requests
+
+    def _post(self, lane: _Lane, requests: list[_Request]) -> None:
+        lane.busy = True
+        lane.number += 1
+        jobs = requests[0].jobs if len(requests) == 1 else [job for request in requests for job in request.jobs]
+        parcel = _Parcel(lane, requests, add_jobs(self._keys, jobs, lane.producer, lane.number))
+        link = self._connection.transport.current
+        if link is None:
+            self._insist(parcel)
+            return
+        reply = link.send(parcel.call.command(), self._connection.transport.timeout)
+        reply.add_done_callback(partial(self._replied, parcel))
+
+    def _replied(self, parcel: _Parcel, reply: asyncio.Future[Any]) -> None:
+        if reply.cancelled() or reply.exception() is not None or not isinstance(reply.result(), list):
+            # Lost, or an error: NOSCRIPT, a server that is loading, …
+            self._insist(parcel)
+            return
+        self._answer(parcel, parcel.call.read(reply.result()))
+
+    def _answer(self, parcel: _Parcel, added: Added) -> None:
+        at = 0
+        for request in parcel.requests:
+            end = at + len(request.jobs)
+            if not request.answer.done():
+                request.answer.set_result([(added.ids[n], n in added.duplicates) for n in range(at, end)])
+            at = end
+        self._done_with(parcel)
+
+    def _insist(self, parcel: _Parcel) -> None:
+        task = asyncio.ensure_future(self._send_again(parcel))
+        self._insisting.add(task)
+        task.add_done_callback(partial(self._insisted, parcel))
+
+    async def _send_again(self, parcel: _Parcel) -> None:
+        """Send a call until it is answered; its receipt makes sure that it adds once."""
+        pauses = growing_pauses()
+        last: ConnectionFailed | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    try:
+                        self._answer(parcel, await self._connection.run(parcel.call))
+                        return
+                    except ConnectionFailed as error:
+                        last = error
+                    await asyncio.sleep(next(pauses))
+        raise _given_up(parcel, last, self._timeout)
+
+    def _insisted(self, parcel: _Parcel, task: asyncio.Task[None]) -> None:
+        self._insisting.discard(task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            for request in parcel.requests:
+                if not request.answer.done():
+                    request.answer.set_exception(error)
+            self._done_with(parcel)
+        else:
+            self._flush()
+
+    def _done_with(self, parcel: _Parcel) -> None:
+        parcel.lane.busy = False
+        if self._requests:
+            self._flush()
+
+
+def _given_up(parcel: _Parcel, last: ConnectionFailed | None, timeout: float | None) -> ConnectionFailed:
+    count = sum(len(request.jobs) for request in parcel.requests)
+    what = "the job" if count == 1 else f"{count} jobs"
+    why = last or f"no answer within {timeout:g} s"
+    return ConnectionFailed(f"{what} could not be added: {why}")

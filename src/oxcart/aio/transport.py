@@ -1,0 +1,234 @@
+"""The bytes to and from Redis: a pipelined connection, found and opened by redis-py, read by hiredis.
+
+redis-py connects, authenticates, speaks TLS and selects the database. Then its socket is taken over by `Link`, since
+sending through redis-py costs more than all the rest of a small call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, cast
+
+import hiredis
+import redis.asyncio
+import redis.exceptions
+
+from .. import embedded
+from ..errors import ConnectionFailed, ServerRefused, server_error
+from ..protocol.address import masked
+from ..protocol.call import Argument
+
+# redis-py refuses these to raise at connect; all of them mean that the server can't be used now.
+_CONNECT_ERRORS = (redis.exceptions.RedisError, OSError, asyncio.TimeoutError, UnicodeError)
+
+
+class Link(asyncio.Protocol):
+    """One connection that is up. Replies come in the order of the commands; each has a deadline."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape", notEnoughData=_NOT_YET)
+        self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._opened_by: object = None
+        self.up = False
+
+    def take_over(self, connection: Any) -> None:
+        """Become the protocol of a socket that redis-py has opened and logged in."""
+        writer = connection._writer
+        transport = cast(asyncio.Transport, writer.transport)
+        # The writer closes its socket when it is collected: keep it, and let redis-py forget it.
+        self._opened_by = (connection, writer)
+        connection._reader = connection._writer = None
+        transport.set_protocol(self)
+        self._transport = transport
+        self.up = True
+        if not transport.is_reading():
+            transport.resume_reading()
+
+    def send(self, command: Sequence[Argument], timeout: float) -> asyncio.Future[Any]:
+        """Send a command; its reply, or why there is none, comes with the future. Error replies are results too."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._transport is None or not self.up:
+            future.set_exception(ConnectionFailed(f"not connected to Redis at {self._address}"))
+            return future
+        deadline = self._loop.time() + timeout
+        self._pending.append((future, deadline))
+        self._transport.write(_pack(command))
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._check_deadline)
+        return future
+
+    def abort(self, reason: str) -> None:
+        """Drop the connection; whoever waits for a reply is told that it will not come."""
+        self.up = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+        waiting, self._pending = self._pending, deque()
+        for future, _ in waiting:
+            if not future.done():
+                future.set_exception(ConnectionFailed(f"{reason} (Redis at {self._address})"))
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not _NOT_YET:
+                future, _ = self._pending.popleft()
+                if not future.done():
+                    future.set_result(reply)
+        except (hiredis.ProtocolError, IndexError) as error:
+            self.abort(f"an answer that is not Redis's: {error}")
+        if not self._pending and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def eof_received(self) -> None:
+        self.abort("the connection was closed by the server")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.abort(f"the connection was lost: {exc}" if exc else "the connection was closed")
+
+    def _check_deadline(self) -> None:
+        self._timer = None
+        if not self._pending:
+            return
+        # A blocking read may have a later deadline than what was sent after it: the earliest counts.
+        earliest = min(deadline for _, deadline in self._pending)
+        if earliest <= self._loop.time():
+            self.abort("no answer in time")
+        else:
+            self._timer = self._loop.call_at(earliest, self._check_deadline)
+
+
+_NOT_YET: Any = object()
+
+
+def _pack(command: Sequence[Argument]) -> bytes:
+    try:
+        return hiredis.pack_command(tuple(command))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    except UnicodeEncodeError:
+        # Bytes that were no UTF-8 when they were read go back as they came.
+        raw = [arg.encode("utf-8", "surrogateescape") if isinstance(arg, str) else arg for arg in command]
+        return hiredis.pack_command(tuple(raw))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+class Transport:
+    """Opens a `Link` when one is needed, and again after it was lost. Bound to the event loop that uses it."""
+
+    def __init__(self, url: str, *, timeout: float = 5, connect_timeout: float = 3, client_name: str = "") -> None:
+        self.url = url
+        self.timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._client_name = client_name
+        self._link: Link | None = None
+        self._opening: asyncio.Task[Link] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: embedded.Server | None = None
+
+    @property
+    def current(self) -> Link | None:
+        """The link, if it is up."""
+        link = self._link
+        return link if link is not None and link.up else None
+
+    async def link(self) -> Link:
+        """A link that is up; a `ConnectionFailed` if none can be had now."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # Another event loop than before: what was opened there can't be used here.
+            self._loop, self._link, self._opening = loop, None, None
+        if self._link is not None and self._link.up:
+            return self._link
+        # All who want the link share one attempt; whoever is cancelled leaves it to the others.
+        if self._opening is None or self._opening.done():
+            self._opening = loop.create_task(self._open())
+            self._opening.add_done_callback(_retrieve)
+        return await asyncio.shield(self._opening)
+
+    async def execute(self, *command: Argument, timeout: float | None = None) -> Any:
+        """Run one command. Error replies are raised, by class."""
+        link = await self.link()
+        return raise_error(await link.send(command, self.timeout if timeout is None else timeout))
+
+    async def close(self) -> None:
+        """Drop the connection, and leave an embedded server."""
+        if self._opening is not None and self._loop is asyncio.get_running_loop():
+            self._opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionFailed):
+                await self._opening
+        self.drop("closed")
+        if self._server is not None:
+            server, self._server = self._server, None
+            await asyncio.to_thread(server.release)
+
+    def drop(self, reason: str) -> None:
+        """Drop the connection; the next command opens a new one."""
+        link, self._link = self._link, None
+        if link is not None and not link._loop.is_closed():
+            link.abort(reason)
+
+    async def _open(self) -> Link:
+        address = masked(self.url)
+        url = await self._find_server()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                pool = redis.asyncio.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+                    url, protocol=2, socket_connect_timeout=self._connect_timeout, retry_on_timeout=False
+                )
+                connection: Any = pool.make_connection()
+                await connection.connect()
+        except _CONNECT_ERRORS as error:
+            raise _unreachable(address, error) from error
+        except ValueError as error:
+            raise ConnectionFailed(f"can't connect to Redis at {address}: {error}") from None
+        link = Link(address)
+        link.take_over(connection)
+        if self._client_name:
+            # A name that Redis refuses (spaces, non-ASCII) hides the worker from lists and harms nothing else.
+            await link.send(("CLIENT", "SETNAME", self._client_name), self.timeout)
+        self._link = link
+        return link
+
+    async def _find_server(self) -> str:
+        if not embedded.is_embedded(self.url):
+            return self.url
+        if self._server is None:
+            try:
+                self._server = await asyncio.to_thread(embedded.acquire, embedded.directory_of(self.url))
+            except (embedded.ServerNotFound, embedded.ServerFailed, OSError) as error:
+                raise ConnectionFailed(str(error)) from error
+        return self._server.url
+
+
+def raise_error(reply: Any) -> Any:
+    """The reply, unless it is an error: then that error, by class."""
+    if isinstance(reply, hiredis.ReplyError):
+        raise server_error(str(reply))
+    return reply
+
+
+def _unreachable(address: str, error: Exception) -> ConnectionFailed:
+    """Why there is no connection: nobody there, or somebody who refuses."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, redis.exceptions.AuthenticationError):
+        return ServerRefused("NOAUTH", f"Redis at {address} refuses the log-in: {text}")
+    if isinstance(error, redis.exceptions.ResponseError | redis.exceptions.BusyLoadingError):
+        return ServerRefused(text.split(" ", 1)[0], f"Redis at {address} can't serve for now: {text}")
+    if isinstance(error, TimeoutError):
+        text = "no answer in time"
+    return ConnectionFailed(f"can't connect to Redis at {address}: {text}")
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Look at a task's error, so that nobody complains if all who waited are gone."""
+    if not task.cancelled():
+        task.exception()

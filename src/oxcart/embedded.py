@@ -1,0 +1,7 @@
+"""stub"""
+class ServerNotFound(Exception): pass
+class ServerFailed(Exception): pass
+class Server: pass
+def is_embedded(url): return url.startswith("embedded:")
+def directory_of(url): ...
+def acquire(d): ...

@@ -1,0 +1,156 @@
+"""The errors of Oxcart, as one short tree.
+
+```
+OxcartError
+├── ConnectionFailed            Redis cannot be reached, or does not answer in time
+│   └── ServerRefused           Redis answers that it can't serve now: loading, read-only, out of memory, …
+├── OptionsError                an option, name, id or URL that can't be right     (also a ValueError)
+├── PayloadError                data that JSON can't carry, or that is too large   (also a ValueError)
+├── ScriptError                 a script of ours failed: a bug, with file and line
+└── JobError                    an operation on one job was refused
+    ├── JobNotFound             -1  its hash is not there
+    ├── LockLost                -2, -6  somebody else may own it now
+    ├── InvalidState            -3  it is not in the state that the operation needs
+    ├── PendingChildren         -4  it still waits for children
+    └── FailedChildren          -9  one of its children failed
+
+Steering                        what a processor may raise on purpose
+├── Unrecoverable               fail now, whatever attempts are left
+├── Reschedule                  back to delayed; the attempt is not counted
+└── Requeue                     back to the front of waiting; the attempt is not counted
+```
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+
+class OxcartError(Exception):
+    """Anything that Oxcart raises."""
+
+
+class ConnectionFailed(OxcartError, ConnectionError):
+    """Redis cannot be reached, or did not answer in time. Trying again later may help."""
+
+
+class ServerRefused(ConnectionFailed):
+    """Redis answered that it can't serve for now. `code` is its word for it, such as `LOADING`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class OptionsError(OxcartError, ValueError):
+    """An option, a name, an id or a URL that can't be right. Nothing was sent."""
+
+
+class PayloadError(OxcartError, ValueError):
+    """Data that JSON can't carry, or more of it than allowed. Nothing was sent."""
+
+
+class ScriptError(OxcartError):
+    """A server-side script failed: a bug of ours or damaged keys. The text names the script's file and line."""
+
+
+class JobError(OxcartError):
+    """An operation on one job was refused. `job_id` and `code` (the wire's negative number) say which and why."""
+
+    def __init__(self, message: str, job_id: str = "", code: int = 0) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.code = code
+
+
+class JobNotFound(JobError):
+    """The job is not there (any more)."""
+
+
+class LockLost(JobError):
+    """The job's lock is gone or belongs to another worker, so the job may no longer be touched."""
+
+
+class InvalidState(JobError):
+    """The job is not in the state that the operation needs."""
+
+
+class PendingChildren(JobError):
+    """The job can't be completed while it waits for children."""
+
+
+class FailedChildren(JobError):
+    """The job can't be completed because one of its children failed."""
+
+
+class Steering(Exception):
+    """Raised by a processor on purpose, to say what shall become of its job."""
+
+
+class Unrecoverable(Steering):
+    """Fail this job now and don't try again, whatever attempts are left.
+
+    Example: `raise Unrecoverable("user u1 has been deleted")`
+    """
+
+
+class Reschedule(Steering):
+    """Put the job back to run after `delay` (seconds or a `timedelta`). The attempt is not counted.
+
+    Example: `raise Reschedule(delay=60)`
+    """
+
+    def __init__(self, delay: float | timedelta) -> None:
+        self.delay_s = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        if not 0 <= self.delay_s < 2**40:
+            raise OptionsError(f"Reschedule(delay={delay!r}): a delay is a number of seconds, 0 or more")
+        super().__init__(f"rescheduled in {self.delay_s:g} s")
+
+
+class Requeue(Steering):
+    """Put the job back to the front of the waiting ones. The attempt is not counted."""
+
+
+_REFUSALS: dict[int, tuple[type[JobError], str]] = {
+    -1: (JobNotFound, "job {id} of {queue} does not exist (any more)"),
+    -2: (LockLost, "job {id} of {queue} is no longer locked by this worker: it stalled or was finished elsewhere"),
+    -3: (InvalidState, "job {id} of {queue} is not in the state that this needs"),
+    -4: (PendingChildren, "job {id} of {queue} has pending children and can't be completed before them"),
+    -6: (LockLost, "job {id} of {queue} is locked by another worker"),
+    -9: (FailedChildren, "job {id} of {queue} can't be completed: at least one of its children failed"),
+}
+
+
+def refusal(code: int, job_id: str, queue: str) -> JobError:
+    """The error for a script's negative answer."""
+    kind, text = _REFUSALS.get(code, (JobError, "job {id} of {queue}: unknown answer {code}"))
+    return kind(text.format(id=job_id, queue=queue, code=code), job_id, code)
+
+
+def known_refusals() -> frozenset[int]:
+    """The negative answers that have an error class."""
+    return frozenset(_REFUSALS)
+
+
+# Answers that pass by themselves: the server starts, fails over, is full, is being reconfigured, or is busy.
+_TRANSIENT = frozenset(
+    "LOADING READONLY MASTERDOWN CLUSTERDOWN TRYAGAIN BUSY NOREPLICAS MISCONF OOM UNBLOCKED NOAUTH WRONGPASS".split()
+)
+_MAX_CLIENTS = "max number of clients"
+
+# After these the connection itself is of no use: another server, or another log-in, has to be found.
+RECONNECT_CODES = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "NOAUTH", "WRONGPASS"})
+
+
+def server_error(message: str) -> OxcartError:
+    """The error for an error reply of Redis: transient, or a bug."""
+    code = message.split(" ", 1)[0]
+    # A script wraps the error of a command in it: "… -OOM command not allowed …".
+    inner = re.search(r"-(\w+) ", message)
+    for word in (code, inner.group(1) if inner else ""):
+        if word in _TRANSIENT:
+            return ServerRefused(word, f"Redis can't serve for now: {message}")
+    if _MAX_CLIENTS in message:
+        return ServerRefused("MAXCLIENTS", f"Redis can't serve for now: {message}")
+    return ScriptError(message)

@@ -1,0 +1,1 @@
+"""What can be asked of a queue, by subject. Each function builds a `Call` and does nothing else."""

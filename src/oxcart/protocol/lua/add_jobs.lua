@@ -1,0 +1,86 @@
+-- Adds jobs: stores each, puts it where it belongs, and wakes who waits for work.
+--
+-- Equal jobs travel as a group that says what they share once: count, name, opts, timestamp, delay, priority, lifo,
+-- has_ids; then for each job its data, or its own id and its data.
+-- The receipt makes the call safe to send again: a number that was seen before adds nothing and gets the same answer.
+--
+-- keys: id wait active prioritized pc delayed marker meta events receipt
+-- args: prefix number receipt_ms *groups
+-- returns: {counter of the first job, positions of those whose own id existed already …}
+-- include: read_meta, emit, enqueue, put_delayed, mark_delayed, wake, store_job, in_slices
+local seen = redis.call("GET", keys.receipt)
+if seen then
+  local receipt = cjson.decode(seen)
+  -- A higher number: this is a late copy of a call that was given up and sent again long ago.
+  if receipt[1] >= tonumber(number) then
+    return receipt[2]
+  end
+end
+
+local total, at = 0, groups_at
+while at <= #ARGV do
+  local count = tonumber(ARGV[at])
+  total = total + count
+  at = at + 8 + count * (ARGV[at + 7] == "1" and 2 or 1)
+end
+
+local counter = redis.call("INCRBY", keys.id, total) - total
+local meta = read_meta(keys)
+local answer = { counter + 1 }
+local back, front, takeable, any_delayed = {}, {}, false, false
+
+local function place(id, timestamp, delay, priority, lifo)
+  if delay > 0 then
+    put_delayed(keys, id, timestamp + delay)
+    any_delayed = true
+    return
+  end
+  if priority ~= 0 then
+    enqueue(keys, id, priority)
+  elseif lifo then
+    front[#front + 1] = id
+  else
+    back[#back + 1] = id
+  end
+  takeable = true
+  emit(keys, "waiting", "jobId", id)
+end
+
+local position = 0
+at = groups_at
+while at <= #ARGV do
+  local count, name, opts, timestamp = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local delay, priority, lifo, has_ids = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6] == "1", ARGV[at + 7] == "1"
+  local delay_ms, rank, made = tonumber(delay), tonumber(priority), tonumber(timestamp)
+  at = at + 8
+  for _ = 1, count do
+    position = position + 1
+    counter = counter + 1
+    local id = has_ids and ARGV[at] or ""
+    local own_id = id ~= ""
+    local data = ARGV[has_ids and at + 1 or at]
+    at = at + (has_ids and 2 or 1)
+    if not own_id then
+      id = string.format("%.0f", counter)
+    end
+    if own_id and redis.call("EXISTS", prefix .. id) == 1 then
+      answer[#answer + 1] = position
+      emit(keys, "duplicated", "jobId", id)
+    else
+      store_job(keys, prefix, id, name, data, opts, timestamp, delay, priority)
+      place(id, made, delay_ms, rank, lifo)
+    end
+  end
+end
+
+in_slices("LPUSH", keys.wait, back)
+in_slices("RPUSH", keys.wait, front)
+if any_delayed then
+  mark_delayed(keys)
+end
+if takeable then
+  wake(keys, meta)
+end
+redis.call("XTRIM", keys.events, "MAXLEN", "~", meta.max_len)
+redis.call("SET", keys.receipt, cjson.encode({ tonumber(number), answer }), "PX", receipt_ms)
+return answer

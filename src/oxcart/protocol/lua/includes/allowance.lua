@@ -1,0 +1,28 @@
+-- How many of `count` jobs may be taken now, by pause, global concurrency and rate limit.
+--
+-- Answers the number, and for a rate limit that is used up how many milliseconds it lasts.
+local function allowance(keys, meta, count, limit_max)
+  if meta.paused then
+    return 0, 0
+  end
+  local max = meta.max or limit_max
+  if max then
+    local used = tonumber(redis.call("GET", keys.limiter)) or 0
+    if used >= max then
+      local left = redis.call("PTTL", keys.limiter)
+      if left > 0 then
+        return 0, left
+      elseif left == 0 then
+        redis.call("DEL", keys.limiter)
+        used = 0
+      else
+        used = 0 -- a counter without an end blocks nobody
+      end
+    end
+    count = math.min(count, max - used)
+  end
+  if meta.concurrency then
+    count = math.min(count, math.max(meta.concurrency - redis.call("LLEN", keys.active), 0))
+  end
+  return count, 0
+end

@@ -1,0 +1,47 @@
+-- Settles attempts that ended and takes new jobs, many in one call.
+--
+-- Each attempt is nine arguments: id, token, outcome, text, stacktrace, keep, number, lifo, again.
+-- Outcomes: completed (text = JSON value, keep) · failed (text = reason, keep, number = attempts allowed) ·
+-- retry (text = reason, lifo) · delayed (text = reason, number = ms) · later (number = ms) · back.
+-- An attempt with `again` was cut off from Redis meanwhile: if nobody else took the job, it is still its own.
+--
+-- keys: id wait active prioritized pc delayed waiting_children completed failed stalled limiter marker meta events
+-- args: prefix own now token lock_ms worker limit_max limit_ms count share suspects *attempts
+-- returns: {codes of the attempts or 0, {id, hash, …}, next due ms or 0, limited for ms, jobs left, suspects left, poison}
+-- include: read_meta, promote_due, settle_all, take_jobs, allowance, remains, next_due, wake, closed, emit
+now, count, suspects = tonumber(now), tonumber(count), tonumber(suspects)
+local meta = read_meta(keys)
+promote_due(keys, prefix, now, meta)
+local codes, finished = settle_all(keys, prefix, now, meta, attempts_at)
+
+local waiting = remains(keys)
+local allowed, limited_ms = 0, 0
+if count > 0 then
+  allowed, limited_ms = allowance(keys, meta, count, tonumber(limit_max))
+  if share == "1" then
+    allowed = math.min(allowed, math.ceil(waiting / 2))
+  end
+end
+
+local taken = { taken = {}, left_suspects = 0, poison = {} }
+if allowed > 0 and waiting > 0 then
+  taken = take_jobs(keys, meta, {
+    prefix = prefix, own = own, now = now, token = token, lock_ms = lock_ms, worker = worker, count = allowed,
+    suspects = suspects, limit_max = tonumber(limit_max), limit_ms = tonumber(limit_ms),
+  })
+  waiting = remains(keys)
+elseif waiting == 0 and count > 0 then
+  redis.call("DEL", keys.pc)
+end
+
+local none = #taken.taken == 0
+local due = none and next_due(keys) or nil
+if waiting > 0 then
+  -- Whoever is idle shall have the rest. While this worker goes on taking, it finds the marker set and that's all.
+  wake(keys, meta)
+elseif finished and none and not due and limited_ms == 0 and redis.call("EXISTS", keys.active) == 0 then
+  if count == 0 or not closed(keys, meta) then
+    emit(keys, "drained")
+  end
+end
+return { codes, taken.taken, due or 0, limited_ms, waiting, taken.left_suspects, taken.poison }

@@ -1,0 +1,278 @@
+"""Python's names and values ↔ the wire's: the one place that knows BullMQ's spelling."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NoReturn, cast
+
+import orjson
+
+from ..errors import PayloadError
+from ..options import Backoff, JobOptions, Keep, aware_ms, milliseconds
+
+# ------------------------------------------------------------------------------------------------ JSON out
+
+
+def encode(value: object, what: str = "data") -> str:
+    """A value as JSON text; a `PayloadError` naming `what` if JSON can't carry it."""
+    try:
+        text = orjson.dumps(value, default=_plain).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadError(f"{what} can't be sent as JSON: {_first_cause(error)}") from None
+    # orjson writes NaN and Infinity as null without a word; only then is the value worth a walk.
+    if "null" in text:
+        _refuse_nan(value, what)
+    return text
+
+
+def _plain(value: Any) -> object:
+    """What orjson does not know: decimals, pydantic and msgspec models."""
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise TypeError(f"{value} is not a number that JSON has")
+        return str(value)
+    if callable(dump := getattr(value, "model_dump", None)):
+        return dump(mode="json")
+    if hasattr(type(value), "__struct_fields__"):
+        return {name: getattr(value, name) for name in type(value).__struct_fields__}
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _first_cause(error: BaseException) -> str:
+    cause = error.__cause__
+    return str(cause or error) or type(error).__name__
+
+
+def _refuse_nan(value: Any, what: str, depth: int = 0) -> None:
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise PayloadError(f"{what} can't be sent as JSON: {value} is not a number that JSON has")
+    elif isinstance(value, dict):
+        for item in cast(dict[Any, Any], value).values():
+            _refuse_nan(item, what, depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in cast(list[Any], value):
+            _refuse_nan(item, what, depth + 1)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            _refuse_nan(getattr(value, field.name), what, depth + 1)
+    elif callable(getattr(value, "model_dump", None)) or hasattr(type(value), "__struct_fields__"):
+        _refuse_nan(_plain(value), what, depth + 1)
+
+
+# ------------------------------------------------------------------------------------------------- JSON in
+
+
+class Unreadable(Exception):
+    """A stored text that isn't what it should be; says why."""
+
+
+def decode(text: str) -> Any:
+    """The value of a JSON text that anyone may have written."""
+    try:
+        return orjson.loads(text)
+    except (ValueError, TypeError):
+        return _decode_leniently(text)
+
+
+def _decode_leniently(text: str) -> Any:
+    """What JavaScript may write and orjson refuses: huge numbers, lone surrogates as escapes."""
+    if _NOT_UTF8.search(text):
+        raise Unreadable("not UTF-8")
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except ValueError as error:
+        raise Unreadable(f"not JSON: {error}") from None
+
+
+# A byte that is no UTF-8 is read as one of these, so that it can be written back as it was.
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number that JSON has")
+
+
+_WHOLE = re.compile(r"\s*([-+]?\d{1,18})")
+
+
+def read_int(text: str | None, default: int = 0) -> int:
+    """A number as Node reads it: as far as the digits go."""
+    match = _WHOLE.match(text) if text else None
+    return int(match.group(1)) if match else default
+
+
+def moment(ms: int) -> datetime | None:
+    """Milliseconds since 1970 as an aware datetime; None for 0 or what no calendar has."""
+    if not ms:
+        return None
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+# ------------------------------------------------------------------------------------------- options, out
+
+_RENAMED = {
+    "job_id": "jobId",
+    "remove_on_complete": "removeOnComplete",
+    "remove_on_fail": "removeOnFail",
+    "keep_logs": "kl",
+    "stack_trace_limit": "stackTraceLimit",
+    "size_limit": "sizeLimit",
+    "telemetry_metadata": "tm",
+    "omit_telemetry_context": "omc",
+}
+_PYTHON_NAMES = {wire: name for name, wire in _RENAMED.items()}
+
+
+def options_to_wire(options: JobOptions, delay_ms: int) -> dict[str, Any]:
+    """Checked options under the names and in the units of the wire."""
+    wire: dict[str, Any] = {"attempts": 0}
+    for name, value in options.items():
+        match value:
+            case Keep():
+                value = _keep_to_wire(value)
+            case Backoff():
+                value = _backoff_to_wire(value)
+            case datetime():
+                value = delay_ms if name == "delay" else aware_ms(name, value)
+            case _ if name == "delay":
+                value = delay_ms
+            case _ if name == "backoff":
+                value = {"type": "fixed", "delay": milliseconds(name, value)}
+            case _:
+                pass
+        wire[_RENAMED.get(name, name)] = value
+    return wire
+
+
+def _backoff_to_wire(backoff: Backoff) -> dict[str, Any]:
+    wire: dict[str, Any] = {"type": backoff.type}
+    if backoff.delay_ms is not None:
+        wire["delay"] = backoff.delay_ms
+    if backoff.jitter:
+        wire["jitter"] = backoff.jitter
+    return wire
+
+
+def _keep_to_wire(keep: Keep) -> dict[str, Any]:
+    wire: dict[str, Any] = {}
+    if keep.count is not None:
+        wire["count"] = keep.count
+    if keep.age is not None:
+        wire["age"] = milliseconds("age", keep.age) / 1000
+    if keep.limit is not None:
+        wire["limit"] = keep.limit
+    return wire
+
+
+def keep_for_script(retention: object) -> str:
+    """A retention, ours or read from the wire, as the scripts take it: empty keeps all, else `count:age_ms:limit`."""
+    match retention:
+        case True:
+            return "0::"
+        case None | False:
+            return ""
+        case int():
+            return f"{retention}::" if retention >= 0 else ""
+        case Keep():
+            return keep_for_script(_keep_to_wire(retention))
+        case dict():
+            wire = cast(dict[str, Any], retention)
+            count, age, limit = (_number(wire.get(name)) for name in ("count", "age", "limit"))
+            if count is None and age is None:
+                return ""
+            counted = "" if count is None or count < 0 else f"{count:.0f}"
+            aged = "" if age is None else f"{age * 1000:.0f}"
+            return f"{counted}:{aged}:{'' if limit is None else f'{limit:.0f}'}" if counted or aged else ""
+        case _:
+            return ""
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+# -------------------------------------------------------------------------------------------- options, in
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredOptions:
+    """A job's stored options as a worker acts on them, whoever wrote them; odd values read as not given."""
+
+    raw: Mapping[str, Any]
+    attempts: int
+    lifo: bool
+    backoff: Any
+    keep_completed: str | None
+    keep_failed: str | None
+    keep_logs: int
+    stack_trace_limit: int | None
+
+
+@lru_cache(maxsize=1024)
+def stored_options(text: str) -> StoredOptions:
+    """Decode the `opts` field. Equal texts are decoded once: a queue's jobs mostly share theirs."""
+    raw: Any = decode(text) if text else {}
+    if raw == []:
+        raw = {}  # an empty object that passed through Lua
+    if not isinstance(raw, dict):
+        raise Unreadable("not an object")
+    wire = cast(dict[str, Any], raw)
+    limit = _number(wire.get("stackTraceLimit"))
+    return StoredOptions(
+        raw=wire,
+        attempts=int(_number(wire.get("attempts")) or 0),
+        lifo=bool(wire.get("lifo")),
+        backoff=wire.get("backoff"),
+        keep_completed=keep_for_script(wire["removeOnComplete"]) if "removeOnComplete" in wire else None,
+        keep_failed=keep_for_script(wire["removeOnFail"]) if "removeOnFail" in wire else None,
+        keep_logs=int(_number(wire.get("kl")) or 0),
+        stack_trace_limit=None if limit is None else int(limit),
+    )
+
+
+def options_from_wire(raw: Mapping[str, Any]) -> JobOptions:
+    """Stored options under Python's names and in Python's units; unknown ones keep their name."""
+    options: dict[str, Any] = {}
+    for wire_name, value in raw.items():
+        name = _PYTHON_NAMES.get(wire_name, wire_name)
+        number = _number(value)
+        if name == "delay" and number is not None:
+            value = number / 1000
+        elif name == "timestamp" and number is not None:
+            value = moment(int(number))
+        elif name == "backoff":
+            value = _backoff_from_wire(value)
+        elif name in ("remove_on_complete", "remove_on_fail") and isinstance(value, dict):
+            value = _keep_from_wire(cast(dict[str, Any], value))
+        options[name] = value
+    return cast(JobOptions, options)
+
+
+def _backoff_from_wire(value: object) -> object:
+    if (number := _number(value)) is not None:
+        return Backoff("fixed", int(number))
+    if not isinstance(value, dict):
+        return value
+    wire = cast(dict[str, Any], value)
+    delay = _number(wire.get("delay"))
+    return Backoff(str(wire.get("type")), None if delay is None else int(delay), _number(wire.get("jitter")) or 0)
+
+
+def _keep_from_wire(wire: dict[str, Any]) -> object:
+    count, age, limit = (_number(wire.get(name)) for name in ("count", "age", "limit"))
+    try:
+        return Keep(None if count is None else int(count), age, None if limit is None else int(limit))
+    except ValueError:
+        return wire

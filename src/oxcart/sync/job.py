@@ -1,0 +1,236 @@
+# Generated from aio/job.py by tools/unasync.py: change that file instead.
+
+"""Job: a record and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ..errors import JobNotFound
+from ..options import JobOptions
+from ..protocol import wire
+from ..protocol.calls import change, read
+from ..protocol.keys import Keys
+from ..protocol.record import JobRecord
+from ..protocol.states import JobState
+from .connection import Connection
+
+
+class Job:
+    """A job in Redis. Made by `Queue.add`, `Queue.job` and workers; what it shows is what was read last.
+
+    Its methods raise `JobNotFound` if the job is gone and `ConnectionFailed` if Redis can't be reached.
+    Example: `job = emails.add("welcome", {"userId": "u1"}); print(job.id, job.state())`
+    """
+
+    __slots__ = ("_cancelled", "_connection", "_keys", "_on_progress", "record", "was_duplicate")
+
+    def __init__(
+        self,
+        record: JobRecord,
+        keys: Keys,
+        connection: Connection,
+        *,
+        was_duplicate: bool = False,
+        on_progress: Callable[[Job, Any], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self.record = record
+        """What is stored of it, as plain data."""
+        self.was_duplicate = was_duplicate
+        """Whether `add` found a job with this id and added nothing."""
+        self._keys = keys
+        self._connection = connection
+        self._on_progress = on_progress
+        self._cancelled = cancelled
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r}, {self.name!r}, queue={self.queue_name!r})"
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def queue_name(self) -> str:
+        return self._keys.name
+
+    @property
+    def data(self) -> Any:
+        """What the producer sent."""
+        return self.record.data
+
+    @property
+    def options(self) -> JobOptions:
+        """The options it was added with."""
+        return wire.options_from_wire(self.record.options.raw)
+
+    @property
+    def progress(self) -> Any:
+        """What `update_progress` was given last; 0 before."""
+        return self.record.progress
+
+    @property
+    def return_value(self) -> Any:
+        """What the processor returned; None before."""
+        try:
+            return self.record.return_value
+        except wire.Unreadable:
+            return None
+
+    @property
+    def failed_reason(self) -> str | None:
+        """Why its last failed attempt failed. It stays when a later attempt succeeds."""
+        return self.record.fields.get("failedReason")
+
+    @property
+    def stacktrace(self) -> list[str]:
+        """One text for each failed attempt, oldest first."""
+        return self.record.stacktrace
+
+    @property
+    def attempts_made(self) -> int:
+        """How many attempts have ended, well or not."""
+        return self.record.attempts_made
+
+    @property
+    def attempts_started(self) -> int:
+        """How often a worker has taken it."""
+        return self.record.integer("ats")
+
+    @property
+    def attempts_left(self) -> int:
+        """How many attempts it may still have; 0 once it has failed for good."""
+        if self.record.fields.get("finishedOn"):
+            return 0
+        return max(max(self.record.options.attempts, 1) - self.attempts_made, 0)
+
+    @property
+    def stalled_count(self) -> int:
+        """How often its worker was lost."""
+        return self.record.integer("stc")
+
+    @property
+    def priority(self) -> int:
+        return self.record.integer("priority")
+
+    @property
+    def delay(self) -> float:
+        """How long it waits, or waited, before its next attempt, in seconds."""
+        return self.record.integer("delay") / 1000
+
+    @property
+    def created_at(self) -> datetime | None:
+        return wire.moment(self.record.integer("timestamp"))
+
+    @property
+    def processed_at(self) -> datetime | None:
+        """When a worker took it last."""
+        return wire.moment(self.record.integer("processedOn"))
+
+    @property
+    def finished_at(self) -> datetime | None:
+        return wire.moment(self.record.integer("finishedOn"))
+
+    @property
+    def processed_by(self) -> str | None:
+        """The name of the worker that took it last, if it has one."""
+        return self.record.fields.get("pb")
+
+    @property
+    def parent(self) -> Any:
+        """Its parent in a flow: `{"id": …, "queueKey": …}`, or None."""
+        return self.record.parent
+
+    @property
+    def parent_key(self) -> str | None:
+        return self.record.fields.get("parentKey")
+
+    @property
+    def scheduler_id(self) -> str | None:
+        return self.record.fields.get("rjk")
+
+    @property
+    def deduplication_id(self) -> str | None:
+        return self.record.fields.get("deid")
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its attempt was cancelled or timed out: for plain functions, which have to look themselves."""
+        return self._cancelled is not None and self._cancelled()
+
+    def state(self) -> JobState:
+        """Where it is now."""
+        return self._connection.run(read.state(self._keys, self.id))
+
+    def refresh(self) -> None:
+        """Read it again."""
+        [record] = self._connection.run(read.jobs(self._keys, [self.id]))
+        if record is None:
+            raise JobNotFound(f"job {self.id} of {self.queue_name} does not exist (any more)", self.id, -1)
+        self.record = record
+
+    def update_progress(self, progress: Any) -> None:
+        """Store how far it is: any JSON value. `PayloadError` if it is none."""
+        text = wire.encode(progress, f"the progress of job {self.id}")
+        self._connection.run(change.update_progress(self._keys, self.id, text))
+        self.record.fields["progress"] = text
+        if self._on_progress is not None:
+            self._on_progress(self, progress)
+
+    def log(self, text: str) -> int:
+        """Add a line to its log; answers how many are kept."""
+        keep = self.record.options.keep_logs
+        return self._connection.run(change.add_log(self._keys, self.id, str(text), keep))
+
+    def logs(self, start: int = 0, end: int = -1) -> list[str]:
+        """Its log lines, oldest first."""
+        return self._connection.run(read.logs(self._keys, self.id, start, end))
+
+
+class DamagedJob(Job):
+    """A job whose hash can't be read whole: `reason` says why. What can't be read shows as empty."""
+
+    __slots__ = ()
+
+    @property
+    def reason(self) -> str:
+        return self.record.damage()
+
+    @property
+    def data(self) -> Any:
+        return _readable(lambda: self.record.data, None)
+
+    @property
+    def options(self) -> JobOptions:
+        return _readable(lambda: wire.options_from_wire(self.record.options.raw), JobOptions())
+
+    @property
+    def progress(self) -> Any:
+        return _readable(lambda: self.record.progress, 0)
+
+    @property
+    def parent(self) -> Any:
+        return _readable(lambda: self.record.parent, None)
+
+    @property
+    def attempts_left(self) -> int:
+        return 0
+
+
+def _readable(look: Callable[[], Any], otherwise: Any) -> Any:
+    try:
+        return look()
+    except wire.Unreadable:
+        return otherwise
+
+
+def show(record: JobRecord, keys: Keys, connection: Connection) -> Job:
+    """A record as a job; as a `DamagedJob` if it can't be read whole."""
+    return (DamagedJob if record.damage() else Job)(record, keys, connection)

@@ -1,0 +1,87 @@
+"""The bytes to and from Redis, blocking: redis-py's pool, which is safe in threads and after a fork."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import redis
+import redis.exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from .. import embedded
+from ..errors import ConnectionFailed, ServerRefused, server_error
+from ..protocol.address import masked
+from ..protocol.call import Argument
+
+
+class Transport:
+    """Runs commands over a pool of connections. A lost reply is never asked for again behind the caller's back."""
+
+    def __init__(self, url: str, *, timeout: float = 5, connect_timeout: float = 3) -> None:
+        self.url = url
+        self.timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._client: redis.Redis | None = None
+        self._server: embedded.Server | None = None
+        self._lock = threading.Lock()
+
+    def execute(self, *command: Argument) -> Any:
+        """Run one command. Error replies are raised, by class."""
+        client = self._client or self._open()
+        try:
+            return client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        except redis.exceptions.AuthenticationError as error:
+            raise ServerRefused("NOAUTH", f"Redis at {masked(self.url)} refuses the log-in: {error}") from error
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+            text = str(error) or type(error).__name__
+            raise ConnectionFailed(f"no answer from Redis at {masked(self.url)}: {text}") from error
+        except redis.exceptions.NoScriptError:
+            raise server_error("NOSCRIPT no matching script") from None
+        except redis.exceptions.RedisError as error:
+            raise server_error(_with_code(error)) from error
+
+    def close(self) -> None:
+        """Close the connections, and leave an embedded server."""
+        with self._lock:
+            client, self._client = self._client, None
+            server, self._server = self._server, None
+        if client is not None:
+            client.close()
+        if server is not None:
+            server.release()
+
+    def _open(self) -> redis.Redis:
+        with self._lock:
+            if self._client is None:
+                self._client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+                    self._find_server(),
+                    protocol=2,
+                    decode_responses=True,
+                    encoding_errors="surrogateescape",
+                    socket_timeout=self.timeout,
+                    socket_connect_timeout=self._connect_timeout,
+                    retry=Retry(NoBackoff(), 0),
+                )
+            return self._client
+
+    def _find_server(self) -> str:
+        if not embedded.is_embedded(self.url):
+            return self.url
+        if self._server is None:
+            try:
+                self._server = embedded.acquire(embedded.directory_of(self.url))
+            except (embedded.ServerNotFound, embedded.ServerFailed, OSError) as error:
+                raise ConnectionFailed(str(error)) from error
+        return self._server.url
+
+
+# redis-py drops the first word of some error replies and makes it a class instead.
+_CODES = {"ReadOnlyError": "READONLY", "BusyLoadingError": "LOADING", "OutOfMemoryError": "OOM"}
+
+
+def _with_code(error: redis.exceptions.RedisError) -> str:
+    text = str(error)
+    code = _CODES.get(type(error).__name__, "")
+    return text if not code or text.startswith(code) else f"{code} {text}"

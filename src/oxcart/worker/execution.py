@@ -1,0 +1,243 @@
+"""One attempt: run the processor, judge how it ended, and say so as a settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, cast
+
+from ..aio.job import Job
+from ..backoff import exponential_ms, fixed_ms
+from ..errors import Requeue, Reschedule, Unrecoverable
+from ..options import milliseconds
+from ..protocol import wire
+from ..protocol.calls.work import Settlement
+from ..protocol.record import JobRecord
+from .processors import Run
+
+BackoffStrategy = Callable[[int, BaseException, Job], float]
+"""(attempts made, error, job) → seconds to wait; a negative number fails the job for good."""
+
+
+class Verdict(StrEnum):
+    """What becomes of a job; the values are those of `settle_and_take.lua`."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RETRY = "retry"
+    DELAYED = "delayed"
+    LATER = "later"
+    BACK = "back"
+
+
+class Ending(StrEnum):
+    """Why an attempt is ended from outside."""
+
+    CANCELLED = "cancelled"
+    GIVEN_BACK = "given back"
+    LOCK_LOST = "lock lost"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A job that this worker holds, from taking it until its outcome is settled."""
+
+    job: Job
+    token: str
+    taken_in: int
+    """The connection it was taken over, by number: a later one means that its lock may have run out."""
+    suspect: bool = False
+    ending: Ending | None = None
+    why: str = ""
+    stopped: bool = False
+    """Whether a plain function should stop: it has to look at `job.cancelled`."""
+    task: asyncio.Task[None] | None = None
+    sent: bool = False
+    """Whether its settlement was on its way before; then the answer "not yours" means "done already"."""
+
+    @property
+    def record(self) -> JobRecord:
+        return self.job.record
+
+    def end(self, ending: Ending, why: str = "") -> None:
+        """Make the processor stop, and say why."""
+        self.ending, self.why, self.stopped = ending, why, True
+        if self.task is not None:
+            self.task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended."""
+
+    attempt: Attempt
+    settlement: Settlement
+    verdict: Verdict
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a worker's options say about the end of an attempt."""
+
+    keep_completed: str = ""
+    keep_failed: str = ""
+    timeout_s: float | None = None
+    max_started_attempts: int | None = None
+    strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
+
+
+async def execute(attempt: Attempt, run: Run, rules: Rules) -> Outcome:
+    """Run a job once. Whatever it raises ends this attempt and nothing else."""
+    try:
+        refuse_unfit(attempt.record, rules)
+        value = await _call(attempt, run, rules.timeout_s)
+        text = wire.encode(value, f"the result of job {attempt.job.id}")
+    except BaseException as error:  # SystemExit too: once it leaves a task, asyncio stops the loop
+        if attempt.ending is not None and (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        return judge(attempt, error, rules)
+    keep = attempt.record.options.keep_completed
+    settlement = Settlement(
+        attempt.job.id, attempt.token, Verdict.COMPLETED, text, keep=rules.keep_completed if keep is None else keep
+    )
+    return Outcome(attempt, settlement, Verdict.COMPLETED, value=value)
+
+
+def refuse_unfit(record: JobRecord, rules: Rules) -> None:
+    """Refuse a job that must not be run, with the reason: it fails for good."""
+    doomed = record.fields.get("defa") or record.damage()
+    if not doomed and rules.max_started_attempts is not None and record.integer("ats") > rules.max_started_attempts:
+        doomed = "job started more than allowable limit"
+    if doomed:
+        raise Unrecoverable(doomed)
+
+
+async def _call(attempt: Attempt, run: Run, timeout_s: float | None) -> Any:
+    if timeout_s is None:
+        return await run(attempt.job)
+    limit = asyncio.timeout(timeout_s)
+    try:
+        async with limit:
+            return await run(attempt.job)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        attempt.stopped = True
+        raise TimeoutError(f"timed out after {timeout_s:g} s") from error
+
+
+# ------------------------------------------------------------------------------------------------- judging
+
+
+def judge(attempt: Attempt, error: BaseException, rules: Rules) -> Outcome:
+    """What an error means for the job: another attempt, now or later, or the end."""
+    if attempt.ending is Ending.CANCELLED:
+        error = Unrecoverable(f"cancelled: {attempt.why}" if attempt.why else "cancelled")
+    if attempt.ending is Ending.GIVEN_BACK or isinstance(error, Requeue):
+        return _steered(attempt, Verdict.BACK, 0)
+    if isinstance(error, Reschedule):
+        return _steered(attempt, Verdict.LATER, milliseconds("delay", error.delay_s))
+    delay_ms = _next_attempt_ms(attempt, error, rules)
+    if isinstance(delay_ms, BaseException):
+        error, delay_ms = delay_ms, None
+    verdict = Verdict.FAILED if delay_ms is None else Verdict.DELAYED if delay_ms > 0 else Verdict.RETRY
+    return Outcome(attempt, _failure(attempt, error, verdict, delay_ms or 0, rules), verdict, error=error)
+
+
+def _steered(attempt: Attempt, verdict: Verdict, delay_ms: int) -> Outcome:
+    return Outcome(attempt, Settlement(attempt.job.id, attempt.token, verdict, number=delay_ms), verdict)
+
+
+def _next_attempt_ms(attempt: Attempt, error: BaseException, rules: Rules) -> int | BaseException | None:
+    """How long until the next attempt; None for never; an error if that can't be told."""
+    record = attempt.record
+    if isinstance(error, Unrecoverable):
+        return None
+    made = record.attempts_made + 1
+    if made >= record.options.attempts:
+        return None
+    if rules.max_started_attempts is not None and rules.max_started_attempts <= record.integer("ats"):
+        return None
+    return backoff_ms(attempt.job, record.options.backoff, made, error, rules.strategies)
+
+
+def backoff_ms(
+    job: Job, backoff: Any, made: int, error: BaseException, strategies: Mapping[str, BackoffStrategy]
+) -> int | BaseException | None:
+    """The wait that a stored backoff asks for after `made` attempts; None for "give up"."""
+    if not backoff:
+        return 0
+    if isinstance(backoff, int | float):
+        return int(backoff)
+    if not isinstance(backoff, dict):
+        return 0
+    stored = cast(dict[str, Any], backoff)
+    kind, delay, jitter = stored.get("type"), _number(stored.get("delay")), _number(stored.get("jitter"))
+    if kind == "fixed":
+        return fixed_ms(delay, jitter)
+    if kind == "exponential":
+        return exponential_ms(delay, jitter, made)
+    strategy = strategies.get(str(kind))
+    if strategy is None:
+        return Unrecoverable(f"unknown backoff strategy {kind!r}: give it to every worker in backoff_strategies")
+    try:
+        seconds = strategy(made, error, job)
+        return None if seconds < 0 else milliseconds("backoff strategy", seconds)
+    except Exception as raised:
+        return raised
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+# ------------------------------------------------------------------------------------------------- telling
+
+
+def _failure(attempt: Attempt, error: BaseException, verdict: Verdict, delay_ms: int, rules: Rules) -> Settlement:
+    record = attempt.record
+    try:
+        options = record.options
+        attempts, lifo, keep, limit = options.attempts, options.lifo, options.keep_failed, options.stack_trace_limit
+    except wire.Unreadable:
+        attempts, lifo, keep, limit = 0, False, None, None
+    reason, trace = describe(error)
+    traces = [*record.stacktrace, trace]
+    if limit is not None:
+        traces = traces[-limit:] if limit > 0 else []
+    return Settlement(
+        attempt.job.id,
+        attempt.token,
+        verdict,
+        reason,
+        wire.encode(traces),
+        rules.keep_failed if keep is None else keep,
+        attempts if verdict is Verdict.FAILED else delay_ms,
+        lifo,
+    )
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """An error as the wire keeps it: the reason, and a stack trace that starts with name and message, as Node's do."""
+    kind = type(error).__name__
+    try:
+        reason = str(error)
+    except BaseException as second:
+        reason = f"{kind} (its text can't be shown: {type(second).__name__})"
+    reason = _sendable(reason) or kind
+    try:
+        trace = _sendable("".join(traceback.format_exception(error)))
+    except BaseException:
+        trace = ""
+    return reason, f"{kind}: {reason}\n{trace}".rstrip()
+
+
+def _sendable(text: str) -> str:
+    """Text that UTF-8 can carry."""
+    return text.encode("utf-8", "backslashreplace").decode()
+

@@ -1,0 +1,458 @@
+"""Shuttle: hands finished jobs in and brings new ones out, many in one trip, two trips at a time.
+
+While a trip is under way, attempts that end gather for the next one; when it returns, all of them go out together with
+a request for as many jobs as there are free slots. A lone job waits for nobody. Nothing is taken beyond free slots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import hiredis
+
+from ..aio.connection import Connection
+from ..aio.transport import Link
+from ..backoff import growing_pauses
+from ..clock import Clock
+from ..errors import RECONNECT_CODES, ConnectionFailed, OxcartError, ScriptError, ServerRefused, server_error
+from ..protocol.call import Call
+from ..protocol.calls import work
+from ..protocol.calls.work import Limits, Order, Taken
+from ..protocol.keys import Keys
+from ..protocol.record import JobRecord
+from .execution import Outcome
+
+LARGEST_TRIP = 60
+"""How many attempts are settled, and how many jobs taken, in one call at most: Redis is never held for long."""
+
+TRIPS = 2
+"""How many calls may be under way: Redis works on one while the answer of the other is read."""
+
+ADOPT_AGAIN_S = 5
+"""A server that was frozen may still run a call whose connection is gone: its jobs are looked for once more."""
+
+LONGEST_LIMIT_S = 30
+
+SUSPECTS_WAIT_S = 0.5
+"""How soon to look again when only jobs that stalled before are left, and one of them runs already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """Who is told what the shuttle learns."""
+
+    on_taken: Callable[[JobRecord, str, bool], None]
+    """A job is ours: record, token, whether it stalled before."""
+    on_settled: Callable[[Outcome, int], None]
+    """An attempt is settled, with its code."""
+    on_poison: Callable[[str, str], None]
+    """An id could not be run, and why."""
+    on_trouble: Callable[[BaseException], None]
+    """Redis can't be reached, or refuses."""
+    on_recovered: Callable[[], None]
+    on_idle: Callable[[], None]
+    """There is nothing left to take."""
+    on_quiet: Callable[[], None]
+    """Nothing is left to settle or under way."""
+
+
+@dataclass(slots=True, eq=False)
+class _Trip:
+    """One call under way."""
+
+    link: Link
+    call: Call[Taken]
+    token: str
+    outcomes: list[Outcome]
+    asked: int
+    lane: bool
+    """Whether it may bring a job that stalled before."""
+
+
+class Shuttle:
+    """The one place through which a worker's jobs come and go. Lives on one event loop; nothing here waits."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        worker_token: str,
+        concurrency: int,
+        limits: Limits,
+        held: dict[str, str],
+        clock: Clock,
+        ear: Ear,
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._worker_token = worker_token
+        self._concurrency = concurrency
+        self._batch = min(LARGEST_TRIP, max(1, (concurrency + 1) // 2))
+        self._singly = 0  # so many attempts are sent one by one: a call with one of them broke
+        self._limits = limits
+        self._held = held
+        self._clock = clock
+        self._ear = ear
+
+        self._outbox: deque[Outcome] = deque()
+        self._trips: set[_Trip] = set()
+        self._calls = 0
+        self._busy = 0  # slots with a running attempt, or with one that is done but not sent
+        self._asked = 0  # jobs that trips under way may bring
+        self._suspect_held = False
+        self._suspects_wait: asyncio.TimerHandle | None = None
+        self._told_idle = False
+        self._scheduled = False
+
+        self.epoch = 0
+        """Counts the connections lost: a job taken in an earlier one may have lost its lock meanwhile."""
+        self.taking = False
+        self.idle = False
+        """The last answer brought less than was asked for."""
+        self.next_due_ms = 0
+        self._one_trip = False  # until an answer says that nobody else needs a share
+        self._limited: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._uncertain = False  # a trip that asked for jobs is lost
+        self._troubled = False
+        self._pauses = growing_pauses()
+        self._mender: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self.hungry = asyncio.Event()
+        """Set while there are free slots and nothing to fill them."""
+        self.settled = asyncio.Event()
+        """Set while nothing is left to settle or under way."""
+
+    # ------------------------------------------------------------------------------------------- from outside
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self.taking = True
+        self.pump_soon()
+
+    def stop_taking(self) -> None:
+        """Take no more; what is held is settled as it ends."""
+        self.taking = False
+        self._update()
+
+    def hand_in(self, outcome: Outcome) -> None:
+        """An attempt has ended: settle it with the others of this moment."""
+        self._outbox.append(outcome)
+        self.pump_soon()
+
+    def drop(self, outcome: Outcome) -> None:
+        """An attempt has ended whose job isn't ours any more: its slot is free, and nothing is written."""
+        self._release(outcome)
+        self._busy -= 1
+        self.pump_soon()
+
+    def look_again(self, *, woken: bool) -> None:
+        """There may be work: the marker was taken, or its time has come."""
+        self.idle = False
+        # Other idle workers may have been woken too: take a share, and the next one only when that is told to be right.
+        self._one_trip = woken
+        self.pump_soon()
+
+    @property
+    def room(self) -> int:
+        """How many slots are free."""
+        return self._concurrency - self._busy - self._asked
+
+    def pump_soon(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def close(self) -> None:
+        """Stop all timers and tasks of its own."""
+        for timer in (self._limited, self._resting, self._again, self._suspects_wait):
+            if timer is not None:
+                timer.cancel()
+        if self._mender is not None:
+            self._mender.cancel()
+
+    # ------------------------------------------------------------------------------------------------- going
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        link = self._connection.transport.current
+        if link is None:
+            self._mend()
+        while link is not None and link.up and self._resting is None and self._mender is None:
+            if len(self._trips) >= TRIPS:
+                break
+            size = min(len(self._outbox), 1 if self._singly else self._batch)
+            outcomes = [self._outbox.popleft() for _ in range(size)]
+            self._singly = max(self._singly - size, 0)
+            asked = self._wanted(len(outcomes))
+            if not outcomes and not asked:
+                break
+            self._send(link, outcomes, asked)
+        self._update()
+
+    def _wanted(self, leaving: int) -> int:
+        """How many jobs to ask for in the next call."""
+        if not self.taking or self._limited is not None:
+            return 0
+        if self._one_trip and any(trip.asked for trip in self._trips):
+            return 0
+        # When nothing was left, a freed slot asks along with its settling, and free slots wait for the marker.
+        slots = leaving if self.idle else self.room + leaving
+        return max(min(slots, self._batch), 0)
+
+    def _send(self, link: Link, outcomes: list[Outcome], asked: int) -> None:
+        self._calls += 1
+        token = f"{self._worker_token}:{self._calls}"
+        lane = asked > 0 and not self._suspect_held
+        order = Order(token, asked, share=self._one_trip, suspects=int(lane))
+        settlements = [
+            (outcome.settlement, outcome.attempt.sent or outcome.attempt.taken_in != self.epoch) for outcome in outcomes
+        ]
+        call = work.settle_and_take(self._keys, self._clock(), self._limits, order, settlements)
+        self._post(_Trip(link, call, token, outcomes, asked, lane), call.command())
+
+    def _post(self, trip: _Trip, command: Any) -> None:
+        self._trips.add(trip)
+        self._busy -= len(trip.outcomes)
+        self._asked += trip.asked
+        if trip.lane:
+            self._suspect_held = True
+        reply = trip.link.send(command, self._connection.transport.timeout)
+        reply.add_done_callback(partial(self._returned, trip))
+
+    # ---------------------------------------------------------------------------------------------- returning
+
+    def _returned(self, trip: _Trip, reply: asyncio.Future[Any]) -> None:
+        self._trips.discard(trip)
+        self._asked -= trip.asked
+        error = ConnectionFailed("cancelled") if reply.cancelled() else reply.exception()
+        if error is None and isinstance(answer := reply.result(), hiredis.ReplyError):
+            if str(answer).startswith("NOSCRIPT"):
+                # It ran nothing: the same trip once more, with the whole script.
+                self._busy += len(trip.outcomes)
+                self._free_lane(trip)
+                self._post(trip, trip.call.command_with_source())
+                return
+            error = server_error(str(answer))
+        if error is not None:
+            self._failed(trip, error)
+            return
+        self._arrived(trip, trip.call.read(reply.result()))
+        self._pump()
+
+    def _arrived(self, trip: _Trip, taken: Taken) -> None:
+        self._recovered()
+        codes = taken.codes or (0,) * len(trip.outcomes)
+        for outcome, code in zip(trip.outcomes, codes, strict=True):
+            self._settle(outcome, code)
+        suspect = False
+        for record in taken.jobs:
+            stalled = "stc" in record.fields and "defa" not in record.fields
+            suspect = suspect or stalled
+            self._accept(record, trip.token, stalled)
+        if trip.lane and not suspect:
+            self._suspect_held = False
+        for job_id, reason in taken.poison:
+            self._ear.on_poison(job_id, reason)
+        if trip.asked:
+            self._judge_supply(trip, taken)
+
+    def _judge_supply(self, trip: _Trip, taken: Taken) -> None:
+        """Whether to ask on, to wait for the marker, or for something else."""
+        short = len(taken.jobs) < trip.asked
+        # A share of a short queue was right as long as there is more; a full answer tells of a deep queue.
+        self._one_trip = self._one_trip and short and taken.left > 0 and bool(taken.jobs)
+        self.idle = short and not self._one_trip
+        self.next_due_ms = taken.next_due_ms
+        if taken.limited_ms > 0:
+            self._rest_for_limit(taken.limited_ms)
+        if taken.suspects_left and short and self._suspects_wait is None:
+            # They wait for the one that runs, not for the marker, which would come back at once.
+            loop = asyncio.get_running_loop()
+            self._suspects_wait = loop.call_later(SUSPECTS_WAIT_S, self._suspects_may_go)
+        nothing = short and not taken.jobs and not taken.left and not taken.limited_ms
+        if nothing and not self._busy and not self._told_idle:
+            self._told_idle = True
+            self._ear.on_idle()
+        elif taken.jobs:
+            self._told_idle = False
+
+    def _suspects_may_go(self) -> None:
+        if self._suspects_wait is not None:
+            self._suspects_wait.cancel()
+            self._suspects_wait = None
+            self.idle = False
+            self.pump_soon()
+
+    def _settle(self, outcome: Outcome, code: int) -> None:
+        if outcome.attempt.sent and code in (-1, -2, -3, -6):
+            code = 0  # it was settled by a call whose answer was lost
+        if code in (-4, -9):
+            # Refused for its children: the job is still ours and holds its slot again.
+            self._busy += 1
+        else:
+            self._release(outcome)
+        self._ear.on_settled(outcome, code)
+
+    def _release(self, outcome: Outcome) -> None:
+        self._held.pop(outcome.settlement.job_id, None)
+        if outcome.attempt.suspect:
+            self._suspect_held = False
+            self._suspects_may_go()
+
+    def _accept(self, record: JobRecord, token: str, suspect: bool) -> None:
+        self._busy += 1
+        self._held[record.id] = token
+        if suspect:
+            self._suspect_held = True
+        self._ear.on_taken(record, token, suspect)
+
+    def _free_lane(self, trip: _Trip) -> None:
+        if trip.lane:
+            self._suspect_held = False
+
+    # ------------------------------------------------------------------------------------------------ trouble
+
+    def _failed(self, trip: _Trip, error: BaseException) -> None:
+        """A trip did not come back. Its attempts go out again, and answers of "not yours" then mean "done already"."""
+        self._free_lane(trip)
+        if isinstance(error, ScriptError):
+            self._broken(trip, ScriptError(trip.call.script.explain(str(error))))
+            return
+        for outcome in trip.outcomes:
+            outcome.attempt.sent = True
+        self._busy += len(trip.outcomes)
+        self._outbox.extendleft(reversed(trip.outcomes))
+        if trip.asked:
+            self._uncertain = True
+        self._trouble(error)
+        if isinstance(error, ServerRefused) and error.code not in RECONNECT_CODES and trip.link.up:
+            self._rest()
+        else:
+            trip.link.abort(str(error))
+            self._mend()
+
+    def _broken(self, trip: _Trip, error: OxcartError) -> None:
+        """The script itself failed: a bug, or keys that someone damaged. One attempt must not hold up the others."""
+        self._ear.on_trouble(error)
+        for outcome in trip.outcomes:
+            outcome.attempt.sent = True
+        if len(trip.outcomes) > 1:
+            self._busy += len(trip.outcomes)
+            self._outbox.extendleft(reversed(trip.outcomes))
+            self._singly = len(trip.outcomes)  # each goes alone, so that only the one at fault is given up
+        else:
+            # Its lock is let go: another worker will have it when it has stalled, and count that.
+            for outcome in trip.outcomes:
+                self._release(outcome)
+        if trip.asked:
+            self._uncertain = True
+        self._rest()
+
+    def _rest(self) -> None:
+        """Try again after a pause that grows."""
+        if self._resting is None:
+            self._resting = asyncio.get_running_loop().call_later(next(self._pauses), self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        self._pump()
+
+    def _trouble(self, error: BaseException) -> None:
+        if not self._troubled:
+            self._troubled = True
+            self._ear.on_trouble(error)
+
+    def _recovered(self) -> None:
+        if self._troubled:
+            self._troubled = False
+            self._ear.on_recovered()
+        self._pauses = growing_pauses()
+
+    def _mend(self) -> None:
+        """Get a new connection, once every call on the old one has failed: a late answer must not hand a job over twice."""
+        if self._mender is None and not self._trips:
+            self.epoch += 1
+            self._mender = asyncio.ensure_future(self._reconnect())
+            self._mender.add_done_callback(self._mended)
+
+    def _mended(self, task: asyncio.Task[None]) -> None:
+        self._mender = None
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            self._ear.on_trouble(error)
+            self._rest()
+        else:
+            self.idle = False
+            self._pump()
+
+    async def _reconnect(self) -> None:
+        pauses = growing_pauses()
+        while True:
+            try:
+                await self._connection.transport.link()
+                if self._uncertain:
+                    await self.adopt()
+                    self._uncertain = False
+                    self._again = asyncio.get_running_loop().call_later(ADOPT_AGAIN_S, self._adopt_again)
+                return
+            except ConnectionFailed as error:
+                self._trouble(error)
+            await asyncio.sleep(next(pauses))
+
+    async def adopt(self) -> None:
+        """Take over the jobs that are locked by us without our knowing: the answer that brought them was lost."""
+        for record, token in await self._connection.run(work.own_jobs(self._keys, f"{self._worker_token}:")):
+            known = record.id in self._held or any(token == trip.token for trip in self._trips)
+            if not known and record.fields:
+                self._accept(record, token, "stc" in record.fields and "defa" not in record.fields)
+
+    def _adopt_again(self) -> None:
+        task = asyncio.ensure_future(self.adopt())
+        task.add_done_callback(_ignore_failure)
+
+    # ------------------------------------------------------------------------------------------------ resting
+
+    def _rest_for_limit(self, limited_ms: int) -> None:
+        if self._limited is None:
+            seconds = min(limited_ms / 1000, LONGEST_LIMIT_S)
+            self._limited = asyncio.get_running_loop().call_later(seconds, self._limit_over)
+
+    def _limit_over(self) -> None:
+        self._limited = None
+        self.idle = False
+        self._pump()
+
+    def _update(self) -> None:
+        """Tell those who wait for a state of the shuttle."""
+        open_ = self._limited is None and self._mender is None and self._suspects_wait is None
+        hungry = self.taking and self.idle and self.room > 0 and open_
+        _set(self.hungry, hungry)
+        quiet = not self._outbox and not self._trips
+        if quiet and not self.settled.is_set():
+            self._ear.on_quiet()
+        _set(self.settled, quiet)
+
+    def unsettled(self) -> Iterable[Outcome]:
+        """What is still to be settled."""
+        yield from self._outbox
+        for trip in self._trips:
+            yield from trip.outcomes
+
+
+def _set(event: asyncio.Event, value: bool) -> None:
+    if value:
+        event.set()
+    else:
+        event.clear()
+
+
+def _ignore_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()  # the locks run out and the jobs come back by the stalled check

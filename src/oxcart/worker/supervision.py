@@ -1,0 +1,27 @@
+"""Keeps a worker's helper tasks alive: one that dies of a bug is started again, and after three times the worker ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+RESTARTS = 3
+PAUSE_S = 0.2
+
+
+async def supervise(name: str, run: Callable[[], Awaitable[None]], on_error: Callable[[BaseException], None]) -> None:
+    """Run it for ever; raise what killed it when that has happened too often."""
+    deaths = 0
+    while True:
+        try:
+            await run()
+            return
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            deaths += 1
+            error.add_note(f"in the worker's {name}, death number {deaths}")
+            on_error(error)
+            if deaths > RESTARTS:
+                raise
+        await asyncio.sleep(PAUSE_S * deaths)

@@ -1,0 +1,444 @@
+"""Worker: takes jobs from a queue, runs a processor for each, and stops when it is asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+from ..aio.connection import Connection, connect
+from ..aio.job import Job
+from ..aio.transport import Transport
+from ..clock import Clock, system_clock
+from ..errors import FailedChildren, OptionsError, PendingChildren, Unrecoverable, refusal
+from ..options import Duration, RateLimit, Retention, check, milliseconds
+from ..protocol import wire
+from ..protocol.calls.work import Limits, wake_idle
+from ..protocol.keys import Keys
+from ..protocol.record import JobRecord
+from ..sync.connection import Connection as SyncConnection
+from .execution import Attempt, BackoffStrategy, Ending, Outcome, Rules, Verdict, execute, judge
+from .listeners import Listeners, WorkerEvent
+from .locks import LockKeeper, tell_loop
+from .marker import Marker
+from .processors import Processor, runner
+from .shuttle import Ear, Shuttle
+from .signals import on_stop
+from .stalled import StalledCheck
+from .supervision import supervise
+from .threads import Threads
+
+log = logging.getLogger("oxcart.worker")
+
+FLUSH_S = 5
+"""How long a stop waits for Redis to take the last outcomes."""
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+class Phase(Enum):
+    """A worker's life. It may be paused while it runs."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class Worker:
+    """Runs the jobs of a queue, up to `concurrency` at once.
+
+    `process` is an `async def` that takes a `Job`, a plain function (run in a thread, with a job whose methods block),
+    or a mapping from job names to such functions. What it returns is the job's value; what it raises fails the attempt.
+
+    Durations are seconds or `timedelta`. `name` is shown in dashboards. `limiter` bounds the jobs of all workers of the
+    queue together. `lock_duration`: how long a job stays this worker's without a sign of life. `stalled_interval`: how
+    often lost jobs are looked for, `max_stalled_count`: how often a job may be lost before it fails.
+    `max_started_attempts`: how often a job may be started at all. `drain_delay`: how long an idle worker waits before
+    it looks by itself. `remove_on_complete`, `remove_on_fail`: which finished jobs to keep, where the job doesn't say.
+    `backoff_strategies`: for `Backoff.custom(name)`, functions (attempts made, error, job) → seconds, negative to give
+    up. `timeout`: how long one attempt may take. `shutdown_timeout`: how long a stop waits for running jobs before it
+    gives them back.
+
+    Raises `OptionsError` for what can't be right. Example:
+
+    ```python
+    async def send(job):
+        return {"messageId": await mailer.send(job.data["userId"])}
+
+    worker = Worker("email", send, connection="redis://localhost:6379/0", concurrency=5)
+    await worker.run()  # until close(), SIGINT or SIGTERM
+    ```
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        process: Processor,
+        *,
+        name: str | None = None,
+        connection: Connection | str | None = None,
+        prefix: str = "bull",
+        concurrency: int = 1,
+        limiter: RateLimit | None = None,
+        lock_duration: Duration = 30,
+        stalled_interval: Duration = 30,
+        max_stalled_count: int = 3,
+        max_started_attempts: int | None = None,
+        drain_delay: Duration = 5,
+        remove_on_complete: Retention = False,
+        remove_on_fail: Retention = False,
+        backoff_strategies: Mapping[str, BackoffStrategy] | None = None,
+        timeout: Duration | None = None,
+        shutdown_timeout: Duration = 30,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.queue_name = queue
+        self.name = name
+        self.keys = Keys(queue, prefix)
+        self.concurrency = _whole("concurrency", concurrency, 1)
+        self._lock_ms = _positive("lock_duration", lock_duration)
+        self._stalled_ms = _positive("stalled_interval", stalled_interval)
+        self._max_stalled = _whole("max_stalled_count", max_stalled_count, 0)
+        self._drain_s = _positive("drain_delay", drain_delay) / 1000
+        self._shutdown_s = milliseconds("shutdown_timeout", shutdown_timeout) / 1000
+        check({"remove_on_complete": remove_on_complete, "remove_on_fail": remove_on_fail})
+        if max_started_attempts is not None:
+            _whole("max_started_attempts", max_started_attempts, 0)
+        self._rules = Rules(
+            wire.keep_for_script(remove_on_complete),
+            wire.keep_for_script(remove_on_fail),
+            None if timeout is None else _positive("timeout", timeout) / 1000,
+            max_started_attempts,
+            dict(backoff_strategies or {}),
+        )
+        self._limits = Limits(
+            self._lock_ms,
+            name or "",
+            None if limiter is None else limiter.max,
+            None if limiter is None else milliseconds("limiter", limiter.duration),
+        )
+        self._clock = clock
+        self._connection, self._own_connection = connect(connection)
+        # Its deadline is shorter than a lock: a renewal that waits longer is no renewal.
+        self._sync = SyncConnection(self._connection.url, timeout=min(5, self._lock_ms / 3000))
+        self._threads = Threads(f"oxcart-{queue}")
+        self._run_job = runner(process, self._threads, self._sync)
+        self._listeners = Listeners()
+        self.phase = Phase.CREATED
+        self.paused = False
+        self._attempts: dict[str, Attempt] = {}
+        self._shuttle: Shuttle | None = None
+        self._stop_asked = 0
+        self._grace_s: float | None = None
+        self._changed: asyncio.Event | None = None
+        self._closed: asyncio.Event | None = None
+
+    def __repr__(self) -> str:
+        return f"Worker({self.queue_name!r}, {self.phase.value})"
+
+    # ------------------------------------------------------------------------------------------------- living
+
+    async def run(self) -> None:
+        """Process jobs until `close`, SIGINT or SIGTERM; then let the running ones finish. A second signal insists.
+
+        Redis may be away at the start or any time later: it is told once, as an `error` event and in the log, and the
+        worker goes on when Redis is back.
+        """
+        if self.phase is not Phase.CREATED:
+            raise OptionsError(f"this worker is {self.phase.value}: make a new one to run again")
+        self.phase = Phase.RUNNING
+        self._changed, self._closed = asyncio.Event(), asyncio.Event()
+        held: dict[str, str] = {}
+        token = str(uuid.uuid4())
+        self._shuttle = shuttle = Shuttle(
+            self._connection, self.keys, token, self.concurrency, self._limits, held, self._clock, self._ear()
+        )
+        marker = self._marker()
+        loop = asyncio.get_running_loop()
+        locks = LockKeeper(
+            self._sync, self.keys, self._lock_ms, held, tell_loop(loop, self._lost), tell_loop(loop, self._trouble)
+        )
+        stalled = StalledCheck(
+            self._connection, self.keys, self._stalled_ms, self._max_stalled, self._clock, self._stalled
+        )
+        try:
+            with on_stop(self._asked_to_stop), locks:
+                helpers = [
+                    asyncio.ensure_future(supervise("marker", lambda: self._watch(marker, shuttle), self._trouble)),
+                    asyncio.ensure_future(supervise("stalled check", stalled.run, self._trouble)),
+                ]
+                try:
+                    await self._serve(shuttle, helpers)
+                finally:
+                    await self._end(shuttle, marker, helpers)
+        finally:
+            self.phase = Phase.CLOSED
+            self._closed.set()
+
+    async def close(self, timeout: Duration | None = None) -> None:
+        """Stop: take no more, let running jobs finish for up to `timeout` (or `shutdown_timeout`), give the rest back.
+
+        Returns when all is settled and the connections are closed. To be called on the worker's own event loop.
+        """
+        if timeout is not None:
+            self._grace_s = milliseconds("timeout", timeout) / 1000
+        if self.phase is Phase.CREATED:
+            self.phase = Phase.CLOSED
+            await self._close_connections()
+            return
+        self._asked_to_stop(insist=False)
+        if self._closed is not None:
+            await self._closed.wait()
+
+    async def pause(self, wait: bool = True) -> None:
+        """Take no more jobs here; other workers go on. With `wait`, returns when the running ones are done."""
+        self.paused = True
+        if self._shuttle is not None:
+            self._shuttle.stop_taking()
+        self._listeners.emit("paused")
+        while wait and self._attempts and self._changed is not None:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def resume(self) -> None:
+        """Take jobs again after `pause`."""
+        self.paused = False
+        if self._shuttle is not None and self.phase is Phase.RUNNING:
+            self._shuttle.start()
+            self._shuttle.look_again(woken=False)
+        self._listeners.emit("resumed")
+
+    def cancel_job(self, job_id: str, reason: str = "") -> bool:
+        """Cancel a job that runs here; it fails for good, with `reason`. False if it doesn't run here.
+
+        An `async def` is cancelled where it awaits; a plain function has to look at `job.cancelled`.
+        """
+        attempt = self._attempts.get(job_id)
+        if attempt is None or attempt.task is None or attempt.task.done():
+            return False
+        attempt.end(Ending.CANCELLED, reason)
+        return True
+
+    def on(self, event: WorkerEvent) -> Callable[[Callback], Callback]:
+        """Decorate a callback, plain or async, for an event of this worker.
+
+        `active` gets (job), `progress` (job, value), `completed` (job, value), `failed` (job, error) also for attempts
+        that will be retried, `stalled` and `lock_lost` (job id), `error` (exception), the others nothing.
+        """
+
+        def add(callback: Callback) -> Callback:
+            self._listeners.add(event, callback)
+            return callback
+
+        return add
+
+    # -------------------------------------------------------------------------------------- the inside of run
+
+    async def _serve(self, shuttle: Shuttle, helpers: list[asyncio.Future[None]]) -> None:
+        """Work until asked to stop, then until the running jobs are done, or the time for that is over."""
+        assert self._changed is not None
+        if not self.paused:
+            shuttle.start()
+        else:
+            shuttle.pump_soon()
+        self._listeners.emit("ready")
+        while not self._stop_asked:
+            await self._change(helpers)
+        self.phase = Phase.DRAINING
+        shuttle.stop_taking()
+        grace_s = self._shutdown_s if self._grace_s is None else self._grace_s
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while self._stop_asked < 2 and (self._attempts or not shuttle.settled.is_set()):
+                    await self._change(helpers)
+
+    async def _change(self, helpers: list[asyncio.Future[None]]) -> None:
+        """Wait until something has changed; a helper that could not be kept alive ends the worker, loudly."""
+        assert self._changed is not None
+        waiting = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait([waiting, *helpers], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        self._changed.clear()
+        for helper in helpers:
+            if helper.done() and not helper.cancelled() and (error := helper.exception()) is not None:
+                raise error
+
+    async def _end(self, shuttle: Shuttle, marker: Marker, helpers: list[asyncio.Future[None]]) -> None:
+        """Give back what still runs, settle all, stop the helpers, close the connections."""
+        shuttle.stop_taking()
+        for attempt in list(self._attempts.values()):
+            if attempt.task is not None and not attempt.task.done():
+                attempt.end(Ending.GIVEN_BACK)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                while self._attempts or not shuttle.settled.is_set():
+                    await self._change([])
+        for job_id in self._attempts:
+            log.warning("job %s of %s could not be handed back: it will come back when it has stalled", job_id, self)
+        marker.interrupt()
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        shuttle.close()
+        # Our wait may have taken the marker that another idle worker needs.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(1):
+                if self._connection.transport.current is not None:
+                    await self._connection.run(wake_idle(self.keys))
+        self._listeners.emit("closed")
+        await self._listeners.finish(FLUSH_S)
+        await self._close_connections()
+
+    async def _close_connections(self) -> None:
+        self._threads.close()
+        await asyncio.to_thread(self._sync.close)
+        if self._own_connection:
+            await self._connection.close()
+
+    def _marker(self) -> Marker:
+        source = self._connection.transport
+        transport = Transport(source.url, timeout=source.timeout, client_name=self.keys.client_name(self.name))
+        return Marker(transport, self.keys, self._drain_s, self._clock)
+
+    async def _watch(self, marker: Marker, shuttle: Shuttle) -> None:
+        """Wait at the marker whenever there are free slots and nothing to fill them."""
+        await marker.connect()
+        while True:
+            await shuttle.hungry.wait()
+            took = await marker.wait(shuttle.next_due_ms)
+            if took and (shuttle.room <= 0 or not shuttle.taking):
+                # No use for it any more: another idle worker may have.
+                await self._connection.run(wake_idle(self.keys))
+            shuttle.hungry.clear()
+            shuttle.look_again(woken=took)
+
+    # ------------------------------------------------------------------------------------------ what happens
+
+    def _ear(self) -> Ear:
+        return Ear(
+            on_taken=self._taken,
+            on_settled=self._settled,
+            on_poison=self._poisoned,
+            on_trouble=self._trouble,
+            on_recovered=lambda: log.info("%s: Redis is back", self),
+            on_idle=lambda: self._listeners.emit("drained"),
+            on_quiet=self._check_stop,
+        )
+
+    def _taken(self, record: JobRecord, token: str, suspect: bool) -> None:
+        assert self._shuttle is not None
+        now = str(self._clock())
+        record.fields["processedOn"] = now
+        record.fields["ats"] = str(record.integer("ats") + 1)
+        if self.name:
+            record.fields["pb"] = self.name
+        job = Job(record, self.keys, self._connection, on_progress=self._progressed)
+        attempt = Attempt(job, token, self._shuttle.epoch, suspect)
+        job._cancelled = lambda: attempt.stopped
+        self._attempts[record.id] = attempt
+        attempt.task = asyncio.get_running_loop().create_task(self._attempt(attempt))
+
+    async def _attempt(self, attempt: Attempt) -> None:
+        """Run one job and hand its outcome in; the shuttle settles it with the others of this moment."""
+        assert self._shuttle is not None
+        self._listeners.emit("active", attempt.job)
+        outcome = await execute(attempt, self._run_job, self._rules)
+        if attempt.ending is Ending.LOCK_LOST:
+            self._shuttle.drop(outcome)
+            self._forget(attempt)
+        else:
+            self._shuttle.hand_in(outcome)
+
+    def _settled(self, outcome: Outcome, code: int) -> None:
+        assert self._shuttle is not None
+        attempt, record = outcome.attempt, outcome.attempt.record
+        if code in (-4, -9):
+            # As Node does: children that are not done fail the attempt; a failed child fails the job for good.
+            error: Exception = refusal(code, record.id, self.queue_name)
+            if isinstance(error, FailedChildren):
+                error = Unrecoverable(str(error))
+            assert isinstance(error, PendingChildren | Unrecoverable)
+            self._shuttle.hand_in(judge(attempt, error, self._rules))
+            return
+        self._forget(attempt)
+        if code != 0:
+            self._trouble(refusal(code, record.id, self.queue_name))
+            self._listeners.emit("lock_lost", record.id)
+        elif outcome.verdict is Verdict.COMPLETED:
+            self._completed(outcome)
+        elif outcome.error is not None:
+            self._failed(outcome, outcome.error)
+
+    def _completed(self, outcome: Outcome) -> None:
+        if self._listeners.has("completed"):
+            fields = outcome.attempt.record.fields
+            fields |= {"returnvalue": outcome.settlement.text, "finishedOn": str(self._clock())}
+            fields["atm"] = str(outcome.attempt.record.attempts_made + 1)
+            self._listeners.emit("completed", outcome.attempt.job, outcome.value)
+
+    def _failed(self, outcome: Outcome, error: BaseException) -> None:
+        if self._listeners.has("failed"):
+            fields, settlement = outcome.attempt.record.fields, outcome.settlement
+            fields |= {"failedReason": settlement.text, "stacktrace": settlement.stacktrace}
+            fields["atm"] = str(outcome.attempt.record.attempts_made + 1)
+            if outcome.verdict is Verdict.FAILED:
+                fields["finishedOn"] = str(self._clock())
+            self._listeners.emit("failed", outcome.attempt.job, error)
+
+    def _forget(self, attempt: Attempt) -> None:
+        self._attempts.pop(attempt.job.id, None)
+        self._check_stop()
+
+    def _check_stop(self) -> None:
+        """Somebody may wait for the last attempt."""
+        if (self.phase is not Phase.RUNNING or self.paused) and self._changed is not None:
+            self._changed.set()
+
+    def _poisoned(self, job_id: str, reason: str) -> None:
+        log.warning("job %s of %s was failed without being run: %s", job_id, self, reason)
+        self._trouble(refusal(-1, job_id, self.queue_name))
+
+    def _lost(self, job_ids: list[str]) -> None:
+        """Locks that could not be renewed: somebody else may run these jobs now."""
+        for job_id in job_ids:
+            attempt = self._attempts.get(job_id)
+            if attempt is not None and attempt.task is not None and not attempt.task.done():
+                attempt.end(Ending.LOCK_LOST)
+                self._listeners.emit("lock_lost", job_id)
+
+    def _stalled(self, job_id: str) -> None:
+        log.warning("job %s of %s had lost its worker and was given back", job_id, self)
+        self._listeners.emit("stalled", job_id)
+
+    def _progressed(self, job: Job, value: Any) -> None:
+        self._listeners.emit("progress", job, value)
+
+    def _trouble(self, error: BaseException) -> None:
+        log.warning("%s: %s", self, error)
+        self._listeners.emit("error", error)
+
+    def _asked_to_stop(self, *, insist: bool = True) -> None:
+        """The first time asks, a second signal insists."""
+        self._stop_asked += 1 if insist or not self._stop_asked else 0
+        if self._changed is not None:
+            self._changed.set()
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OptionsError(f"{name}={value!r}: a whole number, {least} or more")
+    return value
+
+
+def _positive(name: str, value: Duration) -> int:
+    ms = milliseconds(name, value)
+    if ms < 1:
+        raise OptionsError(f"{name}={value!r}: more than 0")
+    return ms
