@@ -73,7 +73,8 @@ class Preparer:
 
     def _shape(self, name: str, options: Mapping[str, Any]) -> Shape:
         try:
-            key: Any = (name, tuple(options.items()) if options else ())
+            # With the types, since 1 == True: they mean different things, or one of them is refused.
+            key: Any = (name, *options.items(), *map(type, options.values())) if options else name
             found = self._shapes.get(key)
         except TypeError:  # an unhashable value: an error to be told by the checks
             key = found = None

@@ -1,0 +1,60 @@
+"""MODULE:TARGET: finds the workers that a user names."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from ..worker.worker import Worker
+
+
+class TargetError(Exception):
+    """What MODULE:TARGET names can't be had; says what to do."""
+
+
+def check_shape(target: str) -> tuple[str, str]:
+    """Module and name; a `TargetError` if it is neither."""
+    module, colon, name = target.partition(":")
+    if not colon or not module or not name:
+        raise TargetError(f"{target!r}: write MODULE:TARGET, such as myapp.worker:worker")
+    return module, name
+
+
+def load(target: str) -> list[Worker]:
+    """The workers: a `Worker`, a list of them, or a function that returns either."""
+    module_name, name = check_shape(target)
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise TargetError(f"{target}: there is no module {error.name!r} here ({here}) or installed") from None
+        raise
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise TargetError(f"{target}: module {module_name!r} has no {name!r}")
+        found = getattr(found, part)
+    if callable(found) and not isinstance(found, Worker):
+        found = found()
+    workers = [found] if isinstance(found, Worker) else list(cast(Iterable[Any], found)) if _is_list(found) else []
+    if not workers or not all(isinstance(worker, Worker) for worker in workers):
+        kind = type(found).__name__
+        raise TargetError(f"{target}: a Worker, a list of them, or a function that returns either, not {kind}")
+    return cast(list[Worker], workers)
+
+
+def select(workers: list[Worker], queues: tuple[str, ...], target: str) -> list[Worker]:
+    """Only those of the queues that were named; all if none was."""
+    unknown = set(queues) - {worker.queue_name for worker in workers}
+    if unknown:
+        known = ", ".join(sorted({worker.queue_name for worker in workers}))
+        raise TargetError(f"--queue {', '.join(sorted(unknown))}: {target} has workers for {known}")
+    return [worker for worker in workers if not queues or worker.queue_name in queues]
+
+
+def _is_list(found: object) -> bool:
+    return isinstance(found, list | tuple)
