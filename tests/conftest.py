@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis.asyncio
+from redis.asyncio import Redis
 
 from oxcart import Queue, Worker, embedded
 from tests.invariants import broken_invariants
@@ -100,8 +100,8 @@ def fragile_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def redis(redis_server: RedisServer) -> AsyncIterator[redis.asyncio.Redis]:
-    client = redis.asyncio.Redis.from_url(redis_server.url, decode_responses=True, protocol=2)  # pyright: ignore[reportUnknownMemberType]
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    client = Redis.from_url(redis_server.url, decode_responses=True, protocol=2)  # pyright: ignore[reportUnknownMemberType]
     yield client
     await client.aclose()
 
@@ -119,7 +119,7 @@ def allowed_breaks() -> set[str]:
 
 @pytest.fixture
 async def queue(
-    redis_server: RedisServer, redis: redis.asyncio.Redis, queue_name: str, allowed_breaks: set[str]
+    redis_server: RedisServer, redis: Redis, queue_name: str, allowed_breaks: set[str]
 ) -> AsyncIterator[Queue]:
     """A queue of its own for the test; afterwards its keys must make sense."""
     async with Queue(queue_name, connection=redis_server.url) as queue:

@@ -5,3 +5,6 @@ class Server: pass
 def is_embedded(url): return url.startswith("embedded:")
 def directory_of(url): ...
 def acquire(d): ...
+def find_binary():
+    import shutil
+    return shutil.which("redis-server")

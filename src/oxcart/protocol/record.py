@@ -87,11 +87,20 @@ class JobRecord:
         """Why this job can't be run or shown whole: the field and what is wrong with it; empty if it can."""
         if self.note:
             return self.note
-        for field, read in _DECODED.items():
-            try:
-                read(self)
-            except wire.Unreadable as error:
-                return f"the job's field {field!r} can't be read: {error}"
+        field = "data"
+        try:
+            # A damaged return value or stack trace harms nobody; what a processor is given has to be whole.
+            _ = self.data
+            field = "opts"
+            _ = self.options
+            if "progress" in self.fields:
+                field = "progress"
+                _ = self.progress
+            if "parent" in self.fields:
+                field = "parent"
+                _ = self.parent
+        except wire.Unreadable as error:
+            return f"the job's field {field!r} can't be read: {error}"
         return ""
 
     def _json(self, field: str, default: Any) -> Any:
@@ -100,11 +109,3 @@ class JobRecord:
 
 
 _UNREAD: Any = object()
-
-# What must be readable for a job to be run; a damaged return value or stack trace harms nobody.
-_DECODED = {
-    "data": lambda record: record.data,
-    "opts": lambda record: record.options,
-    "progress": lambda record: record.progress,
-    "parent": lambda record: record.parent,
-}  # type: dict[str, Any]

@@ -94,7 +94,8 @@ def _prelude(header: Header) -> str:
     """One line that turns positions into names, so that nobody counts them."""
     keys = ", ".join(f"{name} = KEYS[{at}]" for at, name in enumerate(header.keys, 1))
     named = [word for word in header.args if not word.startswith("*")]
-    parts = [f"local keys = {{{keys}}}"]
+    # `redis` as a local is found faster than as a global, which counts in scripts that run ten commands for a job.
+    parts = [f"local redis, keys = redis, {{{keys}}}"]
     if named:
         values = ", ".join(f"ARGV[{at}]" for at in range(1, len(named) + 1))
         parts.append(f"local {', '.join(named)} = {values}")

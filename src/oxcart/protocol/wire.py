@@ -21,6 +21,8 @@ from ..options import Backoff, JobOptions, Keep, aware_ms, milliseconds
 
 def encode(value: object, what: str = "data") -> str:
     """A value as JSON text; a `PayloadError` naming `what` if JSON can't carry it."""
+    if value is None:
+        return "null"
     try:
         text = orjson.dumps(value, default=_plain).decode()
     except (TypeError, ValueError, RecursionError) as error:

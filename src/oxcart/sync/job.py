@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import JobNotFound
 from ..options import JobOptions
@@ -18,6 +18,12 @@ from ..protocol.states import JobState
 from .connection import Connection
 
 
+class Stoppable(Protocol):
+    """An attempt that can be told to stop."""
+
+    stopped: bool
+
+
 class Job:
     """A job in Redis. Made by `Queue.add`, `Queue.job` and workers; what it shows is what was read last.
 
@@ -25,7 +31,7 @@ class Job:
     Example: `job = emails.add("welcome", {"userId": "u1"}); print(job.id, job.state())`
     """
 
-    __slots__ = ("_cancelled", "_connection", "_keys", "_on_progress", "record", "was_duplicate")
+    __slots__ = ("_attempt", "_connection", "_keys", "_on_progress", "record", "was_duplicate")
 
     def __init__(
         self,
@@ -35,7 +41,7 @@ class Job:
         *,
         was_duplicate: bool = False,
         on_progress: Callable[[Job, Any], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        attempt: Stoppable | None = None,
     ) -> None:
         self.record = record
         """What is stored of it, as plain data."""
@@ -44,7 +50,7 @@ class Job:
         self._keys = keys
         self._connection = connection
         self._on_progress = on_progress
-        self._cancelled = cancelled
+        self._attempt = attempt
 
     def __repr__(self) -> str:
         return f"Job({self.id!r}, {self.name!r}, queue={self.queue_name!r})"
@@ -163,7 +169,7 @@ class Job:
     @property
     def cancelled(self) -> bool:
         """Whether its attempt was cancelled or timed out: for plain functions, which have to look themselves."""
-        return self._cancelled is not None and self._cancelled()
+        return self._attempt is not None and self._attempt.stopped
 
     def state(self) -> JobState:
         """Where it is now."""

@@ -63,7 +63,7 @@ def _in_thread(function: Callable[[Any], Any], threads: Threads, connection: Syn
             job._keys,
             connection,
             on_progress=None if tell is None else _on_loop(tell, job),
-            cancelled=job._cancelled,
+            attempt=job._attempt,
         )
         result = await threads.run(functools.partial(function, twin))
         return await result if inspect.isawaitable(result) else result

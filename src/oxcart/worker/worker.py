@@ -334,14 +334,13 @@ class Worker:
 
     def _taken(self, record: JobRecord, token: str, suspect: bool) -> None:
         assert self._shuttle is not None
-        now = str(self._clock())
-        record.fields["processedOn"] = now
-        record.fields["ats"] = str(record.integer("ats") + 1)
+        fields = record.fields
+        fields["processedOn"] = str(self._clock())
+        fields["ats"] = str(record.integer("ats") + 1) if "ats" in fields else "1"
         if self.name:
-            record.fields["pb"] = self.name
+            fields["pb"] = self.name
         job = Job(record, self.keys, self._connection, on_progress=self._progressed)
-        attempt = Attempt(job, token, self._shuttle.epoch, suspect)
-        job._cancelled = lambda: attempt.stopped
+        job._attempt = attempt = Attempt(job, token, self._shuttle.epoch, suspect)
         self._attempts[record.id] = attempt
         attempt.task = asyncio.get_running_loop().create_task(self._attempt(attempt))
 

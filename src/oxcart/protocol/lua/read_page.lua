@@ -10,7 +10,7 @@ if kind == "list" then
   if descending == "1" then
     ids = redis.call("LRANGE", keys.holder, start, stop)
   else
-    local mirrored = redis.call("LRANGE", keys.holder, -(stop + 1), -(start + 1))
+    local mirrored = redis.call("LRANGE", keys.holder, 0 - (stop + 1), 0 - (start + 1)) -- not minus zero
     ids = {}
     for at = #mirrored, 1, -1 do
       ids[#ids + 1] = mirrored[at]

@@ -9,8 +9,9 @@
 -- args: prefix own now token lock_ms worker limit_max limit_ms count share suspects *attempts
 -- returns: {codes of the attempts or 0, {id, hash, …}, next due ms or 0, limited for ms, jobs left, suspects left, poison}
 -- include: read_meta, promote_due, settle_all, take_jobs, allowance, remains, next_due, wake, closed, emit
-now, count, suspects = tonumber(now), tonumber(count), tonumber(suspects)
 local meta = read_meta(keys)
+meta.time = now -- as text, which whatever is stored takes as it is
+now, count, suspects = tonumber(now), tonumber(count), tonumber(suspects)
 promote_due(keys, prefix, now, meta)
 local codes, finished = settle_all(keys, prefix, now, meta, attempts_at)
 

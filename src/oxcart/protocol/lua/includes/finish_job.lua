@@ -16,7 +16,7 @@ local function finish_job(keys, prefix, now, meta, attempt)
     forget_jobs(prefix, { id })
     target = nil
   else
-    local time = string.format("%.0f", now)
+    local time = meta.time
     redis.call("ZADD", target, time, id)
     if done then
       redis.call("HSET", key, "atm", made, "returnvalue", attempt.text, "finishedOn", time)

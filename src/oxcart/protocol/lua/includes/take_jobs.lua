@@ -8,7 +8,7 @@ local function take_jobs(keys, meta, order)
   local result = { taken = {}, suspects = 0, left_suspects = 0, poison = {} }
   local ids, aside, counted = {}, {}, 0
   local prefix, now = order.prefix, order.now
-  local time = string.format("%.0f", now)
+  local time, token, lock_ms, worker = meta.time, order.token, order.lock_ms, order.worker
   local wanted, looks = order.count, order.count + 200
   while #ids < wanted and looks > 0 do
     local popped = pop_ids(keys, math.min(wanted - #ids, looks))
@@ -42,10 +42,10 @@ local function take_jobs(keys, meta, order)
         if not doomed then
           counted = counted + 1
         end
-        redis.call("SET", prefix .. id .. ":lock", order.token, "PX", order.lock_ms)
+        redis.call("SET", prefix .. id .. ":lock", token, "PX", lock_ms)
         emit(keys, "active", "jobId", id, "prev", "waiting")
-        if order.worker ~= "" then
-          redis.call("HSET", prefix .. id, "processedOn", time, "ats", started + 1, "pb", order.worker)
+        if worker ~= "" then
+          redis.call("HSET", prefix .. id, "processedOn", time, "ats", started + 1, "pb", worker)
         else
           redis.call("HSET", prefix .. id, "processedOn", time, "ats", started + 1)
         end

@@ -1,0 +1,1 @@
+async def broken_invariants(*a, **k): return []
