@@ -27,6 +27,12 @@ WorkerEvent = Literal[
 ]
 
 
+def check_event(event: str) -> None:
+    """Refuse an event that never comes."""
+    if event not in get_args(WorkerEvent):
+        raise OptionsError(f"unknown worker event {event!r}: one of {', '.join(get_args(WorkerEvent))}")
+
+
 class Listeners:
     """The callbacks of a worker's events. One that raises, whatever it raises, is logged and does no more."""
 
@@ -36,8 +42,6 @@ class Listeners:
 
     def add(self, event: str, callback: Callable[..., Any]) -> None:
         """Call this, plain or async, at every such event."""
-        if event not in get_args(WorkerEvent):
-            raise OptionsError(f"unknown worker event {event!r}: one of {', '.join(get_args(WorkerEvent))}")
         self._callbacks.setdefault(event, []).append(callback)
 
     def has(self, event: str) -> bool:

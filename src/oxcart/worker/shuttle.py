@@ -38,6 +38,9 @@ ADOPT_AGAIN_S = 5
 
 LONGEST_LIMIT_S = 30
 
+SHARE_PAUSE_S = 0.001
+"""How long a worker that took its share of a burst leaves the rest to others that were woken with it."""
+
 SUSPECTS_WAIT_S = 0.5
 """How soon to look again when only jobs that stalled before are left, and one of them runs already."""
 
@@ -116,6 +119,7 @@ class Shuttle:
         """The last answer brought less than was asked for."""
         self.next_due_ms = 0
         self._one_trip = False  # until an answer says that nobody else needs a share
+        self._sharing: asyncio.TimerHandle | None = None
         self._limited: asyncio.TimerHandle | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._uncertain = False  # a trip that asked for jobs is lost
@@ -170,7 +174,7 @@ class Shuttle:
 
     def close(self) -> None:
         """Stop all timers and tasks of its own."""
-        for timer in (self._limited, self._resting, self._again, self._suspects_wait):
+        for timer in (self._sharing, self._limited, self._resting, self._again, self._suspects_wait):
             if timer is not None:
                 timer.cancel()
         if self._mender is not None:
@@ -201,8 +205,8 @@ class Shuttle:
             return 0
         if self._one_trip and any(trip.asked for trip in self._trips):
             return 0
-        # When nothing was left, a freed slot asks along with its settling, and free slots wait for the marker.
-        slots = leaving if self.idle else self.room + leaving
+        # When nothing was left, or others shall have the rest, a freed slot asks along with its settling and no more.
+        slots = leaving if self.idle or self._sharing is not None else self.room + leaving
         return max(min(slots, self._batch), 0)
 
     def _send(self, link: Link, outcomes: list[Outcome], asked: int) -> None:
@@ -265,9 +269,11 @@ class Shuttle:
     def _judge_supply(self, trip: _Trip, taken: Taken) -> None:
         """Whether to ask on, to wait for the marker, or for something else."""
         short = len(taken.jobs) < trip.asked
-        # A share of a short queue was right as long as there is more; a full answer tells of a deep queue.
-        self._one_trip = self._one_trip and short and taken.left > 0 and bool(taken.jobs)
+        # As long as there is more, but not so much that there is enough for all.
+        self._one_trip = self._one_trip and bool(taken.jobs) and 0 < taken.left <= self._concurrency
         self.idle = short and not self._one_trip
+        if self._one_trip and self._sharing is None:
+            self._sharing = asyncio.get_running_loop().call_later(SHARE_PAUSE_S, self._shared)
         self.next_due_ms = taken.next_due_ms
         if taken.limited_ms > 0:
             self._rest_for_limit(taken.limited_ms)
@@ -281,6 +287,10 @@ class Shuttle:
             self._ear.on_idle()
         elif taken.jobs:
             self._told_idle = False
+
+    def _shared(self) -> None:
+        self._sharing = None
+        self._pump()
 
     def _suspects_may_go(self) -> None:
         if self._suspects_wait is not None:

@@ -24,10 +24,10 @@ class Threads:
         self._idle: list[SimpleQueue[_Work | None]] = []
         self._closed = False
 
-    def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Run it, with this task's context variables; the result, or whatever it raises, comes with the future."""
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Run it with this task's context variables; its result, or whatever it raises, is ours."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
         inbox = self._idle.pop() if self._idle else self._start()
         context = contextvars.copy_context()
 
@@ -39,10 +39,14 @@ class Threads:
                 error = raised
             # A loop that is closed has nobody who waits.
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._deliver, future, inbox, result, error)
+                loop.call_soon_threadsafe(self._deliver, future, inbox, (result, error))
 
         inbox.put(work)
-        return future
+        # An error comes as a value: a future can't carry every exception (StopIteration, GeneratorExit).
+        result, error = await future
+        if error is not None:
+            raise error
+        return result
 
     def close(self) -> None:
         """Let idle threads end; a busy one ends with its function."""
@@ -57,29 +61,20 @@ class Threads:
         return inbox
 
     def _deliver(
-        self, future: asyncio.Future[Any], inbox: SimpleQueue[_Work | None], result: Any, error: BaseException | None
+        self,
+        future: asyncio.Future[tuple[Any, BaseException | None]],
+        inbox: SimpleQueue[_Work | None],
+        ending: tuple[Any, BaseException | None],
     ) -> None:
         if self._closed:
             inbox.put(None)
         else:
             self._idle.append(inbox)
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(_carriable(error))
+        if not future.done():
+            future.set_result(ending)
 
 
 def _serve(inbox: SimpleQueue[_Work | None]) -> None:
     while (work := inbox.get()) is not None:
         work()
 
-
-def _carriable(error: BaseException) -> BaseException:
-    """A future refuses a StopIteration, and would end the task that awaits it strangely."""
-    if isinstance(error, StopIteration):
-        wrapped = RuntimeError(f"the processor raised {error!r}")
-        wrapped.__cause__ = error
-        return wrapped
-    return error

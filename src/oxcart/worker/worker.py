@@ -22,7 +22,7 @@ from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from ..sync.connection import Connection as SyncConnection
 from .execution import Attempt, BackoffStrategy, Ending, Outcome, Rules, Verdict, execute, judge
-from .listeners import Listeners, WorkerEvent
+from .listeners import Listeners, WorkerEvent, check_event
 from .locks import LockKeeper, tell_loop
 from .marker import Marker
 from .processors import Processor, runner
@@ -230,6 +230,8 @@ class Worker:
         `active` gets (job), `progress` (job, value), `completed` (job, value), `failed` (job, error) also for attempts
         that will be retried, `stalled` and `lock_lost` (job id), `error` (exception), the others nothing.
         """
+
+        check_event(event)
 
         def add(callback: Callback) -> Callback:
             self._listeners.add(event, callback)
