@@ -340,7 +340,7 @@ class Shuttle:
         self._outbox.extendleft(reversed(trip.outcomes))
         if trip.asked:
             self._uncertain = True
-        self._trouble(error)
+        self.trouble(error)
         if isinstance(error, ServerRefused) and error.code not in RECONNECT_CODES and trip.link.up:
             self._rest()
         else:
@@ -373,7 +373,8 @@ class Shuttle:
         self._resting = None
         self._pump()
 
-    def _trouble(self, error: BaseException) -> None:
+    def trouble(self, error: BaseException) -> None:
+        """Redis can't be reached, or refuses: tell it once, until a call comes back again."""
         if not self._troubled:
             self._troubled = True
             self._ear.on_trouble(error)
@@ -413,7 +414,7 @@ class Shuttle:
                     self._again = asyncio.get_running_loop().call_later(ADOPT_AGAIN_S, self._adopt_again)
                 return
             except ConnectionFailed as error:
-                self._trouble(error)
+                self.trouble(error)
             await asyncio.sleep(next(pauses))
 
     async def adopt(self) -> None:

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from ..aio.connection import Connection, connect
 from ..aio.job import Job
 from ..aio.transport import Transport
+from ..backoff import growing_pauses
 from ..clock import Clock, system_clock
-from ..errors import FailedChildren, OptionsError, PendingChildren, Unrecoverable, refusal
+from ..errors import ConnectionFailed, FailedChildren, OptionsError, PendingChildren, Unrecoverable, refusal
 from ..options import Duration, RateLimit, Retention, check, milliseconds
 from ..protocol import wire
 from ..protocol.calls.work import Limits, wake_idle
@@ -311,13 +312,20 @@ class Worker:
 
     async def _watch(self, marker: Marker, shuttle: Shuttle) -> None:
         """Wait at the marker whenever there are free slots and nothing to fill them."""
-        await marker.connect()
+        pauses = growing_pauses()
         while True:
-            await shuttle.hungry.wait()
-            took = await marker.wait(shuttle.next_due_ms)
-            if took and (shuttle.room <= 0 or not shuttle.taking):
-                # No use for it any more: another idle worker may have.
-                await self._connection.run(wake_idle(self.keys))
+            try:
+                await marker.connect()  # at once, since the worker is listed by this connection
+                await shuttle.hungry.wait()
+                took = await marker.wait(shuttle.next_due_ms)
+                if took and (shuttle.room <= 0 or not shuttle.taking):
+                    # No use for it any more: another idle worker may have.
+                    await self._connection.run(wake_idle(self.keys))
+                pauses = growing_pauses()
+            except ConnectionFailed as error:
+                self._trouble(error)
+                took = False
+                await asyncio.sleep(next(pauses))
             shuttle.hungry.clear()
             shuttle.look_again(woken=took)
 
@@ -328,7 +336,7 @@ class Worker:
             on_taken=self._taken,
             on_settled=self._settled,
             on_poison=self._poisoned,
-            on_trouble=self._trouble,
+            on_trouble=self._report,
             on_recovered=lambda: log.info("%s: Redis is back", self),
             on_idle=lambda: self._listeners.emit("drained"),
             on_quiet=self._check_stop,
@@ -422,6 +430,13 @@ class Worker:
         self._listeners.emit("progress", job, value)
 
     def _trouble(self, error: BaseException) -> None:
+        """Tell of an error; that Redis is away is told once, whichever part notices it first."""
+        if isinstance(error, ConnectionFailed) and self._shuttle is not None:
+            self._shuttle.trouble(error)
+        else:
+            self._report(error)
+
+    def _report(self, error: BaseException) -> None:
         log.warning("%s: %s", self, error)
         self._listeners.emit("error", error)
 

@@ -1,0 +1,452 @@
+"""What breaks in other systems: each fault once, with nothing lost and nothing run twice that needn't be."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from oxcart import Job, JobSpec, Queue, Worker
+from tests.chaos.proxy import proxy_before
+from tests.conftest import RedisServer, RunWorker, wait_until
+
+pytestmark = pytest.mark.chaos
+
+
+async def run(worker: Worker) -> asyncio.Task[None]:
+    return asyncio.create_task(worker.run())
+
+
+async def test_jobs_that_finish_while_redis_is_away_are_settled_when_it_is_back(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+    release = asyncio.Event()
+    errors: list[BaseException] = []
+
+    async def work(job: Job) -> str:
+        runs[job.id] += 1
+        await release.wait()
+        return "done"
+
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=20)
+        worker.on("error")(errors.append)
+        running = await run(worker)
+        await queue.add_bulk([JobSpec("x") for _ in range(30)])
+        await wait_until(lambda: len(runs) == 20)
+        fragile_server.kill()
+        release.set()
+        await asyncio.sleep(1)
+        fragile_server.start()
+        back = time.monotonic()
+        await wait_until(lambda: _completed(queue, 30))
+        assert time.monotonic() - back < 1.5
+        assert all(count == 1 for count in runs.values())
+        assert len(errors) <= 3, "it is told once, not at every try"
+        await worker.close()
+        await running
+
+
+async def _completed(queue: Queue, count: int) -> bool:
+    return (await queue.counts())["completed"] == count
+
+
+async def test_a_lock_that_ran_out_while_redis_was_away_is_no_reason_to_run_again(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+    release = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await release.wait()
+
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=5, lock_duration=0.5, stalled_interval=5)
+        running = await run(worker)
+        await queue.add_bulk([JobSpec("x") for _ in range(5)])
+        await wait_until(lambda: len(runs) == 5)
+        fragile_server.kill()
+        release.set()
+        await asyncio.sleep(1.2)
+        fragile_server.start()
+        await wait_until(lambda: _completed(queue, 5))
+        assert set(runs.values()) == {1}
+        await worker.close()
+        await running
+
+
+async def test_a_worker_starts_without_redis_and_goes_on_when_it_comes(fragile_server: RedisServer) -> None:
+    async def work(job: Job) -> None: ...
+
+    fragile_server.kill()
+    errors: list[BaseException] = []
+    worker = Worker("q", work, connection=fragile_server.url)
+    worker.on("error")(errors.append)
+    running = await run(worker)
+    await wait_until(lambda: errors)
+    await asyncio.sleep(0.7)
+    fragile_server.start()
+    async with Queue("q", connection=fragile_server.url) as queue:
+        await queue.add("x")
+        started = time.monotonic()
+        await wait_until(lambda: _completed(queue, 1))
+        assert time.monotonic() - started < 1.5
+    assert len(errors) <= 3
+    await worker.close()
+    await running
+
+
+async def test_closing_while_redis_is_away_ends_in_bounded_time(fragile_server: RedisServer) -> None:
+    started = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", work, connection=fragile_server.url)
+        running = await run(worker)
+        await queue.add("x")
+        await started.wait()
+    fragile_server.kill()
+    before = time.monotonic()
+    await worker.close(timeout=0.1)
+    await running
+    assert time.monotonic() - before < 8
+
+
+async def test_a_frozen_server_costs_nothing_but_time(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await asyncio.sleep(0.01)
+
+    async with Queue("q", connection=fragile_server.url, timeout=30) as queue:
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=10)
+        running = await run(worker)
+        adding = asyncio.gather(*(queue.add("x", {"n": n}) for n in range(50)))
+        await wait_until(lambda: runs)
+        fragile_server.freeze()
+        more = asyncio.gather(*(queue.add("y", {"n": n}) for n in range(50)))
+        await asyncio.sleep(7)  # longer than the deadline of a call
+        fragile_server.thaw()
+        await adding
+        await more
+        await wait_until(lambda: _completed(queue, 100))
+        assert len(runs) == 100, "no add was done twice"
+        assert set(runs.values()) == {1}
+        await worker.close()
+        await running
+
+
+async def test_a_dead_peer_is_noticed(fragile_server: RedisServer) -> None:
+    runs: list[str] = []
+
+    async def work(job: Job) -> None:
+        runs.append(job.id)
+
+    async with (
+        proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
+        Queue("q", connection=fragile_server.url) as queue,
+    ):
+        worker = Worker("q", work, connection=proxy.url, drain_delay=1)
+        running = await run(worker)
+        await queue.add("x")
+        await wait_until(lambda: len(runs) == 1)
+        proxy.deafen()
+        started = time.monotonic()
+        await queue.add("x")
+        await wait_until(lambda: len(runs) == 2, timeout=15)
+        assert time.monotonic() - started < 10
+        await worker.close()
+        await running
+
+
+async def test_lost_replies_lose_no_job_and_run_none_twice(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+    lost_locks: list[str] = []
+    chance = random.Random(7)
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await asyncio.sleep(0.002)
+
+    async with (
+        proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
+        Queue("q", connection=fragile_server.url) as queue,
+    ):
+        workers = [Worker("q", work, connection=proxy.url, concurrency=10) for _ in range(2)]
+        running = [await run(worker) for worker in workers]
+        for worker in workers:
+            worker.on("lock_lost")(lost_locks.append)
+        proxy.lose_reply = lambda: chance.random() < 0.03
+        jobs = [JobSpec("x") for _ in range(2_000)]
+        await queue.add_bulk(jobs)
+        await wait_until(lambda: _completed(queue, 2_000), timeout=40)
+        proxy.lose_reply = lambda: False
+        assert proxy.lost > 5
+        assert set(runs.values()) == {1}
+        assert not lost_locks
+        for worker, task in zip(workers, running, strict=True):
+            await worker.close()
+            await task
+
+
+async def test_a_producer_over_a_bad_wire_adds_each_job_once(fragile_server: RedisServer) -> None:
+    chance = random.Random(3)
+    async with proxy_before(fragile_server.socket, fragile_server.folder) as proxy:
+        proxy.lose_reply = lambda: chance.random() < 0.1
+        async with Queue("q", connection=proxy.url, timeout=30) as queue:
+            jobs = [await queue.add("x", {"n": n}) for n in range(200)]
+            bulk = await queue.add_bulk([JobSpec("x") for _ in range(2_000)])
+        assert proxy.lost > 10
+    async with Queue("q", connection=fragile_server.url) as queue:
+        assert await queue.count() == 2_200
+    assert len({job.id for job in [*jobs, *bulk]}) == 2_200
+
+
+async def test_connections_that_are_cut_all_the_time_lose_nothing(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+
+    async with (
+        proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
+        Queue("q", connection=fragile_server.url) as queue,
+    ):
+        worker = Worker("q", work, connection=proxy.url, concurrency=10)
+        running = await run(worker)
+        for _ in range(15):
+            await queue.add_bulk([JobSpec("x") for _ in range(20)])
+            await asyncio.sleep(0.05)
+            proxy.cut_all()
+        await wait_until(lambda: _completed(queue, 300), timeout=20)
+        assert set(runs.values()) == {1}
+        await worker.close()
+        await running
+
+
+async def test_a_server_that_forgets_its_scripts_all_the_time_does_no_harm(
+    queue: Queue, run_worker: RunWorker, redis: Redis
+) -> None:
+    runs: Counter[str] = Counter()
+    errors: list[BaseException] = []
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+
+    worker = await run_worker(work, concurrency=5)
+    worker.on("error")(errors.append)
+    for _ in range(100):
+        await queue.add_bulk([JobSpec("x") for _ in range(5)])
+        await redis.script_flush()  # pyright: ignore
+    await wait_until(lambda: _completed(queue, 500))
+    assert set(runs.values()) == {1}
+    assert errors == []
+
+
+async def test_a_server_that_becomes_read_only_for_a_while_runs_nothing_twice(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+    errors: list[BaseException] = []
+    release = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await release.wait()
+
+    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=10)
+        worker.on("error")(errors.append)
+        running = await run(worker)
+        await queue.add_bulk([JobSpec("x") for _ in range(20)])
+        await wait_until(lambda: len(runs) == 10)
+        await control.replicaof("127.0.0.1", "1")  # pyright: ignore
+        release.set()
+        await asyncio.sleep(1)
+        await control.replicaof("NO", "ONE")  # pyright: ignore
+        await wait_until(lambda: _completed(queue, 20))
+        assert set(runs.values()) == {1}
+        assert len(errors) < 10
+        await worker.close()
+        await running
+    await control.aclose()
+
+
+async def test_a_full_server_takes_completions_when_it_has_room_again(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+    release = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await release.wait()
+
+    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=10)
+        running = await run(worker)
+        await queue.add_bulk([JobSpec("x") for _ in range(20)])
+        await wait_until(lambda: len(runs) == 10)
+        await control.config_set("maxmemory", "1mb")  # pyright: ignore
+        release.set()
+        await asyncio.sleep(0.5)
+        await control.config_set("maxmemory", "0")  # pyright: ignore
+        await wait_until(lambda: _completed(queue, 20))
+        assert set(runs.values()) == {1}
+        await worker.close()
+        await running
+    await control.aclose()
+
+
+async def test_a_processor_that_blocks_the_loop_keeps_its_lock(queue: Queue, run_worker: RunWorker) -> None:
+    runs: Counter[str] = Counter()
+
+    async def block(job: Job) -> str:
+        runs[job.id] += 1
+        time.sleep(1.2)  # noqa: ASYNC251 (on purpose: three times the lock)
+        return "kept"
+
+    for _ in range(2):
+        await run_worker(block, lock_duration=0.4, stalled_interval=0.2, concurrency=2)
+    await queue.add_bulk([JobSpec("x") for _ in range(2)])
+    await wait_until(lambda: _completed(queue, 2), timeout=20)
+    assert set(runs.values()) == {1}
+
+
+async def test_a_job_whose_lock_was_taken_over_is_stopped_and_writes_nothing(
+    queue: Queue, run_worker: RunWorker, redis: Redis, allowed_breaks: set[str]
+) -> None:
+    started = asyncio.Event()
+    stopped: list[str] = []
+    lost: list[str] = []
+
+    async def work(job: Job) -> str:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stopped.append(job.id)
+            raise
+        return "never"
+
+    worker = await run_worker(work, lock_duration=0.4)
+    worker.on("lock_lost")(lost.append)
+    job = await queue.add("x")
+    await started.wait()
+    await redis.set(f"bull:{queue.name}:{job.id}:lock", "somebody else", px=60_000)
+    await wait_until(lambda: stopped and lost)
+    assert lost == [job.id]
+    assert await job.state() == "active", "it is the other worker's now"
+    await redis.lrem(f"bull:{queue.name}:active", 0, job.id)  # pyright: ignore
+    await redis.delete(f"bull:{queue.name}:{job.id}:lock", f"bull:{queue.name}:{job.id}")
+
+
+async def test_a_lost_job_is_given_back_and_run_again(queue: Queue, run_worker: RunWorker, redis: Redis) -> None:
+    stalled: list[str] = []
+    job = await queue.add("x")
+    # A worker that took it and is gone:
+    await redis.rpoplpush(f"bull:{queue.name}:wait", f"bull:{queue.name}:active")  # pyright: ignore
+
+    async def work(job: Job) -> int:
+        return job.stalled_count
+
+    worker = await run_worker(work, stalled_interval=0.1)
+    worker.on("stalled")(stalled.append)
+    await wait_until(lambda: _completed(queue, 1))
+    await job.refresh()
+    assert job.return_value == 1
+    assert stalled == [job.id]
+
+
+async def test_a_job_that_is_lost_too_often_fails_with_that_reason(
+    queue: Queue, run_worker: RunWorker, redis: Redis
+) -> None:
+    job = await queue.add("x")
+    await redis.hset(f"bull:{queue.name}:{job.id}", "stc", "2")  # pyright: ignore
+    await redis.rpoplpush(f"bull:{queue.name}:wait", f"bull:{queue.name}:active")  # pyright: ignore
+
+    async def work(job: Job) -> None:
+        raise AssertionError("it was run")
+
+    await run_worker(work, stalled_interval=0.1, max_stalled_count=2)
+
+    async def failed() -> bool:
+        return await job.state() == "failed"
+
+    await wait_until(failed)
+    await job.refresh()
+    assert job.failed_reason == "job stalled more than allowable limit"
+
+
+async def test_jobs_that_stalled_run_one_at_a_time_while_others_go_on(
+    queue: Queue, run_worker: RunWorker, redis: Redis
+) -> None:
+    suspects, most, others = 0, 0, 0
+
+    async def work(job: Job) -> None:
+        nonlocal suspects, most, others
+        if job.stalled_count:
+            suspects += 1
+            most = max(most, suspects)
+            await asyncio.sleep(0.02)
+            suspects -= 1
+        else:
+            others += 1
+
+    jobs = await queue.add_bulk([JobSpec("x") for _ in range(60)])
+    for job in jobs[:20]:
+        await redis.hset(f"bull:{queue.name}:{job.id}", "stc", "1")  # pyright: ignore
+    await run_worker(work, concurrency=10)
+    await wait_until(lambda: others == 40, timeout=2)
+    await wait_until(lambda: _completed(queue, 60))
+    assert most == 1
+
+
+async def test_an_internal_task_that_dies_is_started_again(
+    queue: Queue, run_worker: RunWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oxcart.worker.marker import Marker
+
+    deaths = {"left": 2}
+    errors: list[BaseException] = []
+    wait = Marker.wait
+
+    async def mortal(marker: Marker, due: int) -> bool:
+        if deaths["left"]:
+            deaths["left"] -= 1
+            raise RuntimeError("a bug")
+        return await wait(marker, due)
+
+    monkeypatch.setattr(Marker, "wait", mortal)
+
+    async def work(job: Job) -> None: ...
+
+    worker = await run_worker(work)
+    worker.on("error")(errors.append)
+    await wait_until(lambda: len(errors) == 2)
+    await queue.add("x")
+    await wait_until(lambda: _completed(queue, 1))
+
+
+async def test_a_worker_that_cannot_be_kept_alive_ends_loudly(
+    queue: Queue, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oxcart.worker import supervision
+    from oxcart.worker.marker import Marker
+
+    async def dead(marker: Marker, due: int) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Marker, "wait", dead)
+    monkeypatch.setattr(supervision, "PAUSE_S", 0.001)
+
+    async def work(job: Job) -> None: ...
+
+    worker = Worker(queue.name, work, connection=redis_server.url)
+    with pytest.raises(RuntimeError, match="a bug"):
+        await worker.run()
