@@ -21,8 +21,8 @@ from ..errors import ConnectionFailed, ServerRefused, server_error
 from ..protocol.address import masked
 from ..protocol.call import Argument
 
-# redis-py refuses these to raise at connect; all of them mean that the server can't be used now.
-_CONNECT_ERRORS = (redis.exceptions.RedisError, OSError, asyncio.TimeoutError, UnicodeError)
+# What connecting may raise; all of it means that the server can't be used now.
+_CONNECT_ERRORS = (redis.exceptions.RedisError, OSError, TimeoutError, ValueError)
 
 
 class Link(asyncio.Protocol):
@@ -179,17 +179,20 @@ class Transport:
     async def _open(self) -> Link:
         address = masked(self.url)
         url = await self._find_server()
+        connection: Any = None
         try:
             async with asyncio.timeout(self._connect_timeout):
                 pool = redis.asyncio.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
                     url, protocol=2, socket_connect_timeout=self._connect_timeout, retry_on_timeout=False
                 )
-                connection: Any = pool.make_connection()
+                connection = pool.make_connection()
                 await connection.connect()
-        except _CONNECT_ERRORS as error:
-            raise _unreachable(address, error) from error
-        except ValueError as error:
-            raise ConnectionFailed(f"can't connect to Redis at {address}: {error}") from None
+        except BaseException as error:
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+            if isinstance(error, _CONNECT_ERRORS):
+                raise _unreachable(address, error) from error
+            raise
         link = Link(address)
         link.take_over(connection)
         if self._client_name:

@@ -58,4 +58,8 @@ class Marker:
         """End a wait under way by closing its connection. Cancelling it could lose a reply that carries the marker."""
         self._transport.drop("closed")
 
+    async def close(self) -> None:
+        """Close the connection, also one that is being opened."""
+        await self._transport.close()
+
 

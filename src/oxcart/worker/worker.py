@@ -289,6 +289,7 @@ class Worker:
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
+        await marker.close()
         shuttle.close()
         # Our wait may have taken the marker that another idle worker needs.
         with contextlib.suppress(Exception):
