@@ -133,7 +133,7 @@ RunWorker = Callable[..., Awaitable[Worker]]
 
 @pytest.fixture
 async def run_worker(queue: Queue, redis_server: RedisServer) -> AsyncIterator[RunWorker]:
-    """Start a worker of the queue, which is closed after the test: `worker = await run_worker(process, concurrency=5)`."""
+    """Start workers of the queue, closed after the test: `worker = await run_worker(process, concurrency=5)`."""
     started: list[tuple[Worker, asyncio.Task[None]]] = []
 
     async def run(process: Any, **options: Any) -> Worker:

@@ -1,1 +1,2 @@
-async def broken_invariants(*a, **k): return []
+async def broken_invariants(*a, **k):
+    return []

@@ -1,7 +1,7 @@
 """Writes the blocking shell (`src/oxcart/sync/`) from the async one (`src/oxcart/aio/`).
 
-    python tools/unasync.py            write the files
-    python tools/unasync.py --check    exit 1 if one is not current
+python tools/unasync.py            write the files
+python tools/unasync.py --check    exit 1 if one is not current
 """
 
 from __future__ import annotations

@@ -127,7 +127,10 @@ class Server:
         """Count as a user, and see to it that the server runs."""
         with _locked(self.directory / "gate"):
             users = self.directory / "users"
-            if self._users < 0 or not _is_this(self._users, users):
+            if self._users >= 0 and not _is_this(self._users, users):
+                os.close(self._users)
+                self._users = -1
+            if self._users < 0:
                 self._users = _lock(users, shared=True)
             watcher = self.directory / "watcher"
             if not _is_locked(watcher):
@@ -169,7 +172,8 @@ def acquire(directory: Path | str) -> Server:
     try:
         return Server.acquire(place)
     except OSError as error:
-        raise ServerFailed(f"no embedded Redis server in {place}: {error.strerror or error}") from error
+        why = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror or error
+        raise ServerFailed(f"no embedded Redis server in {place}: {why}") from error
 
 
 @contextmanager

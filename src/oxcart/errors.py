@@ -114,7 +114,7 @@ class Requeue(Steering):
 
 _REFUSALS: dict[int, tuple[type[JobError], str]] = {
     -1: (JobNotFound, "job {id} of {queue} does not exist (any more)"),
-    -2: (LockLost, "job {id} of {queue} is no longer locked by this worker: it stalled or was finished elsewhere"),
+    -2: (LockLost, "job {id} of {queue} is not locked by this worker any more: it stalled, or is finished"),
     -3: (InvalidState, "job {id} of {queue} is not in the state that this needs"),
     -4: (PendingChildren, "job {id} of {queue} has pending children and can't be completed before them"),
     -6: (LockLost, "job {id} of {queue} is locked by another worker"),

@@ -175,9 +175,11 @@ def check_job_id(job_id: object) -> str | None:
 
 
 RESERVED_IDS = frozenset(
-    """id wait paused active prioritized pc delayed waiting-children completed failed stalled stalled-check limiter
-    marker meta events metrics:completed metrics:failed metrics:completed:data metrics:failed:data de dn repeat
-    priority""".split()
+    (
+        "id wait paused active prioritized pc delayed waiting-children completed failed stalled stalled-check limiter "
+        "marker meta events metrics:completed metrics:failed metrics:completed:data metrics:failed:data de dn repeat "
+        "priority"
+    ).split()
 )
 
 

@@ -82,7 +82,9 @@ class Peer:
 
     def told(self, kind: str, job_id: str) -> list[dict[str, Any]]:
         """The fields of the events of this kind about this job."""
-        return [item["fields"] for item in self.events if item["event"] == kind and item["fields"].get("jobId") == job_id]
+        return [
+            item["fields"] for item in self.events if item["event"] == kind and item["fields"].get("jobId") == job_id
+        ]
 
     async def _read(self) -> None:
         assert self._process.stdout is not None

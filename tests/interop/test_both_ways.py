@@ -72,9 +72,7 @@ async def test_a_failure_of_ours_is_seen_by_node(node: Peer, queue: Queue, run_w
     with pytest.raises(NodeError, match="boom from Python"):
         await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=5000)
     await wait_until(lambda: node.told("failed", job_id))
-    assert node.told("failed", job_id) == [
-        {"jobId": job_id, "failedReason": "boom from Python", "prev": "active"}
-    ]
+    assert node.told("failed", job_id) == [{"jobId": job_id, "failedReason": "boom from Python", "prev": "active"}]
     await wait_until(lambda: node.told("retries-exhausted", job_id))
     seen = await node("job", queue=queue.name, id=job_id)
     assert (seen["state"], seen["attemptsMade"], seen["failedReason"]) == ("failed", 2, "boom from Python")
@@ -231,7 +229,9 @@ async def test_an_idle_worker_of_either_side_is_woken_by_the_other(
     assert time.monotonic() - started < 2
 
 
-async def test_a_job_that_node_lost_is_recovered_by_us(node: Peer, queue: Queue, run_worker: RunWorker, redis: Redis) -> None:
+async def test_a_job_that_node_lost_is_recovered_by_us(
+    node: Peer, queue: Queue, run_worker: RunWorker, redis: Redis
+) -> None:
     await node("worker", queue=queue.name, behaviour="sleep", options={"lockDuration": 500, "stalledInterval": 60000})
     job = await queue.add("x", {"ms": 60000})
 
@@ -290,7 +290,12 @@ ADDS: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
         },
     ),
     ("bare backoff", {}, {"attempts": 2, "backoff": 1000}, {"attempts": 2, "backoff": 1}),
-    ("flags", {}, {"removeOnComplete": True, "removeOnFail": False}, {"remove_on_complete": True, "remove_on_fail": False}),
+    (
+        "flags",
+        {},
+        {"removeOnComplete": True, "removeOnFail": False},
+        {"remove_on_complete": True, "remove_on_fail": False},
+    ),
     ("", {}, {}, {}),
 ]
 
@@ -404,12 +409,21 @@ async def test_retention_leaves_the_same(
 # --------------------------------------------------------------------------------------- Node's flows and deduplication
 
 
-@pytest.mark.parametrize("policy", ["none", "failParentOnFailure", "continueParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure"])  # fmt: skip
+POLICIES = [
+    "none",
+    "failParentOnFailure",
+    "continueParentOnFailure",
+    "ignoreDependencyOnFailure",
+    "removeDependencyOnFailure",
+]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 async def test_a_parent_of_node_learns_of_children_that_we_ran(
     node: Peer, queue: Queue, run_worker: RunWorker, policy: str, redis: Redis
 ) -> None:
     parents = f"{queue.name}p"
-    tree = {
+    tree: dict[str, Any] = {
         "name": "parent",
         "queueName": parents,
         "data": {},
@@ -440,7 +454,7 @@ async def test_a_parent_of_node_learns_of_children_that_we_ran(
 async def test_a_deferred_failure_of_a_parent_is_carried_out_by_us(
     node: Peer, queue: Queue, run_worker: RunWorker
 ) -> None:
-    tree = {
+    tree: dict[str, Any] = {
         "name": "echo",
         "queueName": queue.name,
         "data": {},

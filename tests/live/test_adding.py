@@ -71,9 +71,7 @@ async def test_the_id_counter_goes_up_for_every_add_as_in_node(queue: Queue) -> 
     assert (await queue.add("a")).id == "3"
 
 
-async def test_adds_of_one_moment_travel_in_one_call(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_adds_of_one_moment_travel_in_one_call(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     await queue.add("first")
     calls: list[Any] = []
     send = Link.send

@@ -75,9 +75,7 @@ async def test_a_damaged_job_is_shown_with_the_reason_and_spoils_no_page(
     assert [job.id async for job in queue.iter_jobs("waiting")] == ["1", "2", "3"]
 
 
-async def test_a_key_of_another_type_is_a_damaged_job(
-    queue: Queue, redis: Redis, allowed_breaks: set[str]
-) -> None:
+async def test_a_key_of_another_type_is_a_damaged_job(queue: Queue, redis: Redis, allowed_breaks: set[str]) -> None:
     allowed_breaks.update({"I3", "I6"})
     await queue.add("x")
     await redis.delete(f"bull:{queue.name}:1")
@@ -87,9 +85,7 @@ async def test_a_key_of_another_type_is_a_damaged_job(
     assert "of type string" in job.reason
 
 
-async def test_an_id_without_a_job_is_left_out(
-    queue: Queue, redis: Redis, allowed_breaks: set[str]
-) -> None:
+async def test_an_id_without_a_job_is_left_out(queue: Queue, redis: Redis, allowed_breaks: set[str]) -> None:
     allowed_breaks.add("I3")
     await queue.add_bulk([JobSpec("a"), JobSpec("b")])
     await redis.delete(f"bull:{queue.name}:1")

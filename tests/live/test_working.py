@@ -303,7 +303,9 @@ async def test_whatever_a_processor_raises_ends_its_attempt_only(
     assert (await ends(await queue.add("good"), "completed")).return_value == "ok"
 
 
-@pytest.mark.parametrize("result", [object(), {1, 2}, float("nan"), {"a": float("inf")}, 2**80], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "result", [object(), {1, 2}, float("nan"), {"a": float("inf")}, 2**80], ids=lambda v: type(v).__name__
+)
 async def test_a_result_that_json_cannot_carry_fails_the_job_and_says_why(
     queue: Queue, run_worker: RunWorker, result: Any
 ) -> None:
@@ -426,7 +428,13 @@ async def test_a_damaged_job_fails_at_once_and_holds_up_nobody(
 
 @pytest.mark.parametrize(
     "field",
-    [{"opts": "[]"}, {"opts": '{"attempts":"abc","backoff":7}'}, {"timestamp": "NaN"}, {"stacktrace": "x"}, {"ats": "?"}],
+    [
+        {"opts": "[]"},
+        {"opts": '{"attempts":"abc","backoff":7}'},
+        {"timestamp": "NaN"},
+        {"stacktrace": "x"},
+        {"ats": "?"},
+    ],
 )
 async def test_odd_but_harmless_fields_do_not_keep_a_job_from_running(
     queue: Queue, run_worker: RunWorker, redis: Redis, field: Any, allowed_breaks: set[str]
@@ -674,9 +682,7 @@ async def test_two_idle_workers_share_a_burst(queue: Queue, run_worker: RunWorke
     assert 1 <= runs.count("a") <= 9
 
 
-async def test_a_paused_queue_gives_nothing_away(
-    queue: Queue, run_worker: RunWorker, redis: Redis
-) -> None:
+async def test_a_paused_queue_gives_nothing_away(queue: Queue, run_worker: RunWorker, redis: Redis) -> None:
     async def work(job: Job) -> None: ...
 
     await redis.hset(f"bull:{queue.name}:meta", "paused", "1")  # pyright: ignore

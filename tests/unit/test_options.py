@@ -43,7 +43,7 @@ from oxcart.protocol.calls.add import Preparer
     ],
 )
 def test_an_option_that_cannot_be_right_is_refused_by_name(options: dict[str, Any], text: str) -> None:
-    with pytest.raises(OptionsError, match=".*") as caught:
+    with pytest.raises(OptionsError) as caught:
         check(options)
     assert text in str(caught.value)
 
@@ -171,4 +171,6 @@ def test_equal_options_are_encoded_once() -> None:
 def test_one_and_true_are_not_mixed_up_by_the_cache() -> None:
     preparer = Preparer(None, lambda: 0)
     assert preparer.prepare("x", {}, {"remove_on_complete": 1}).shape.opts == '{"attempts":0,"removeOnComplete":1}'
-    assert preparer.prepare("x", {}, {"remove_on_complete": True}).shape.opts == '{"attempts":0,"removeOnComplete":true}'
+    assert (
+        preparer.prepare("x", {}, {"remove_on_complete": True}).shape.opts == '{"attempts":0,"removeOnComplete":true}'
+    )

@@ -85,8 +85,13 @@ def test_data_over_the_size_limit_is_refused_with_both_numbers() -> None:
         Preparer(None, lambda: 0).prepare("x", {"a": "üüü"}, {"size_limit": 13})
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])), lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)))  # fmt: skip
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+PAYLOADS = st.recursive(SCALARS | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=20)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(PAYLOADS)
 def test_a_payload_comes_back_as_it_was_sent(value: Any) -> None:
     assert wire.decode(wire.encode(value)) == value
 
@@ -105,8 +110,17 @@ def test_what_is_no_json_is_unreadable_and_nothing_worse(text: str) -> None:
         wire.decode(text)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(st.dictionaries(st.sampled_from(["name", "data", "opts", "timestamp", "priority", "progress", "parent", "stacktrace", "returnvalue", "atm", "delay", "processedOn"]), st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")) | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)).map(json.dumps)))  # fmt: skip
+FIELDS = "name data opts timestamp priority progress parent stacktrace returnvalue atm delay processedOn".split()
+BYTES = st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+).map(json.dumps)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), st.text() | BYTES | ANY_JSON))
 def test_any_hash_can_be_looked_at(fields: dict[str, str]) -> None:
     from oxcart.aio.job import show
     from oxcart.protocol.keys import Keys

@@ -7,7 +7,7 @@ import contextlib
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,8 @@ class _Lane:
 
     producer: str
     number: int = 0
-    busy: bool = False
+    requests: list[_Request] = field(default_factory=list[_Request])
+    """What is under way; empty if nothing is."""
 
 
 @dataclass(slots=True)
@@ -82,8 +83,10 @@ class Adder:
 
     async def close(self) -> None:
         """Wait until what was handed in is sent or given up."""
-        while self._requests or self._insisting or any(lane.busy for lane in self._lanes):
-            await asyncio.sleep(0.001)
+        waiting = [request.answer for request in self._requests]
+        waiting += [request.answer for lane in self._lanes for request in lane.requests]
+        if waiting:
+            await asyncio.wait(waiting)
 
     @staticmethod
     async def _all_of(answers: list[asyncio.Future[list[tuple[str, bool]]]], total: int) -> list[tuple[str, bool]]:
@@ -105,13 +108,13 @@ class Adder:
         self._insisting.clear()
         self._scheduled = False
         for lane in self._lanes:
-            lane.busy = False
+            lane.requests = []
 
     def _flush(self) -> None:
         self._scheduled = False
         # While a call is sent again, later ones wait: jobs keep their order.
         while self._requests and not self._insisting:
-            lane = next((lane for lane in self._lanes if not lane.busy), None)
+            lane = next((lane for lane in self._lanes if not lane.requests), None)
             if lane is None:
                 return
             requests = self._load()
@@ -130,7 +133,7 @@ class Adder:
         return requests
 
     def _post(self, lane: _Lane, requests: list[_Request]) -> None:
-        lane.busy = True
+        lane.requests = requests
         lane.number += 1
         jobs = requests[0].jobs if len(requests) == 1 else [job for request in requests for job in request.jobs]
         parcel = _Parcel(lane, requests, add_jobs(self._keys, jobs, lane.producer, lane.number))
@@ -189,7 +192,7 @@ class Adder:
             self._flush()
 
     def _done_with(self, parcel: _Parcel) -> None:
-        parcel.lane.busy = False
+        parcel.lane.requests = []
         if self._requests:
             self._flush()
 

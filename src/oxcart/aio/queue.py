@@ -16,7 +16,13 @@ from .adder import Adder
 from .connection import Connection, connect
 from .job import Job, show
 
-MISSING: Any = type("Missing", (), {"__repr__": lambda self: "{}"})()
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "{}"
+
+
+MISSING: Any = _Missing()
 """No data given, which is stored as `{}`; None is data, and stored as `null`."""
 
 PAGE = 100
@@ -43,8 +49,8 @@ class JobSpec:
 class Queue:
     """A queue of jobs in Redis, shared with every BullMQ or Oxcart program that uses the same name and prefix.
 
-    `connection` is a URL or a `Connection` shared by many objects. `default_job_options` hold for every job that doesn't
-    say otherwise. `timeout` is how many seconds to insist when Redis is away before an add fails with
+    `connection` is a URL or a `Connection` shared by many objects. `default_job_options` hold for every job that
+    doesn't say otherwise. `timeout` is how many seconds to insist when Redis is away before an add fails with
     `ConnectionFailed`; None waits for as long as it takes.
 
     Raises `OptionsError` for a name, a URL or options that can't be right. Example:
@@ -118,8 +124,8 @@ class Queue:
         """Where a job is; `JobState.UNKNOWN` if it is nowhere."""
         return await self._connection.run(read.state(self.keys, job_id))
 
-    async def counts(self, *states: str) -> dict[JobState, int]:
-        """How many jobs are in each of these states, or in every one.
+    async def counts(self, *states: str) -> dict[str, int]:
+        """How many jobs are in each of these states (by `JobState`, which is text), or in every one.
 
         `paused` is the number of waiting jobs while the queue is paused. Example: `(await emails.counts())["waiting"]`
         """
@@ -131,9 +137,7 @@ class Queue:
         found = await self.counts("waiting", "delayed", "prioritized", "waiting-children")
         return sum(found.values())
 
-    async def jobs(
-        self, *states: str, start: int = 0, end: int = -1, ascending: bool | None = None
-    ) -> list[Job]:
+    async def jobs(self, *states: str, start: int = 0, end: int = -1, ascending: bool | None = None) -> list[Job]:
         """Jobs of these states, of every one if none is named; `start` and `end` (inclusive) count in each state.
 
         Finished jobs come newest first, others next to run first; `ascending` says otherwise. Jobs that can't be read

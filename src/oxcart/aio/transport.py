@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import hiredis
@@ -67,6 +67,8 @@ class Link(asyncio.Protocol):
     def abort(self, reason: str) -> None:
         """Drop the connection; whoever waits for a reply is told that it will not come."""
         self.up = False
+        if self._loop.is_closed():
+            return  # it went with its loop
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -112,13 +114,17 @@ class Link(asyncio.Protocol):
 _NOT_YET: Any = object()
 
 
+# Its stub says that a command has one word.
+_pack_command = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
+
+
 def _pack(command: Sequence[Argument]) -> bytes:
     try:
-        return hiredis.pack_command(tuple(command))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return _pack_command(tuple(command))
     except UnicodeEncodeError:
         # Bytes that were no UTF-8 when they were read go back as they came.
         raw = [arg.encode("utf-8", "surrogateescape") if isinstance(arg, str) else arg for arg in command]
-        return hiredis.pack_command(tuple(raw))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return _pack_command(tuple(raw))
 
 
 class Transport:
@@ -173,7 +179,7 @@ class Transport:
     def drop(self, reason: str) -> None:
         """Drop the connection; the next command opens a new one."""
         link, self._link = self._link, None
-        if link is not None and not link._loop.is_closed():
+        if link is not None:
             link.abort(reason)
 
     async def _open(self) -> Link:

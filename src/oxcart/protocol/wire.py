@@ -41,9 +41,14 @@ def _plain(value: Any) -> object:
         return str(value)
     if callable(dump := getattr(value, "model_dump", None)):
         return dump(mode="json")
-    if hasattr(type(value), "__struct_fields__"):
-        return {name: getattr(value, name) for name in type(value).__struct_fields__}
+    if (names := _struct_fields(value)) is not None:
+        return {name: getattr(value, name) for name in names}
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _struct_fields(value: object) -> tuple[str, ...] | None:
+    """The fields of a msgspec model."""
+    return getattr(cast(Any, type(value)), "__struct_fields__", None)
 
 
 def _first_cause(error: BaseException) -> str:
@@ -64,7 +69,7 @@ def _refuse_nan(value: Any, what: str, depth: int = 0) -> None:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             _refuse_nan(getattr(value, field.name), what, depth + 1)
-    elif callable(getattr(value, "model_dump", None)) or hasattr(type(value), "__struct_fields__"):
+    elif callable(getattr(value, "model_dump", None)) or _struct_fields(value) is not None:
         _refuse_nan(_plain(value), what, depth + 1)
 
 

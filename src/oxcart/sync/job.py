@@ -31,7 +31,7 @@ class Job:
     Example: `job = emails.add("welcome", {"userId": "u1"}); print(job.id, job.state())`
     """
 
-    __slots__ = ("_attempt", "_connection", "_keys", "_on_progress", "record", "was_duplicate")
+    __slots__ = ("_connection", "attempt", "keys", "on_progress", "record", "was_duplicate")
 
     def __init__(
         self,
@@ -47,10 +47,12 @@ class Job:
         """What is stored of it, as plain data."""
         self.was_duplicate = was_duplicate
         """Whether `add` found a job with this id and added nothing."""
-        self._keys = keys
+        self.keys = keys
+        self.on_progress = on_progress
+        """Who is told of progress, in a worker."""
+        self.attempt = attempt
+        """The attempt that runs it, in a worker."""
         self._connection = connection
-        self._on_progress = on_progress
-        self._attempt = attempt
 
     def __repr__(self) -> str:
         return f"Job({self.id!r}, {self.name!r}, queue={self.queue_name!r})"
@@ -65,7 +67,7 @@ class Job:
 
     @property
     def queue_name(self) -> str:
-        return self._keys.name
+        return self.keys.name
 
     @property
     def data(self) -> Any:
@@ -169,15 +171,15 @@ class Job:
     @property
     def cancelled(self) -> bool:
         """Whether its attempt was cancelled or timed out: for plain functions, which have to look themselves."""
-        return self._attempt is not None and self._attempt.stopped
+        return self.attempt is not None and self.attempt.stopped
 
     def state(self) -> JobState:
         """Where it is now."""
-        return self._connection.run(read.state(self._keys, self.id))
+        return self._connection.run(read.state(self.keys, self.id))
 
     def refresh(self) -> None:
         """Read it again."""
-        [record] = self._connection.run(read.jobs(self._keys, [self.id]))
+        [record] = self._connection.run(read.jobs(self.keys, [self.id]))
         if record is None:
             raise JobNotFound(f"job {self.id} of {self.queue_name} does not exist (any more)", self.id, -1)
         self.record = record
@@ -185,19 +187,19 @@ class Job:
     def update_progress(self, progress: Any) -> None:
         """Store how far it is: any JSON value. `PayloadError` if it is none."""
         text = wire.encode(progress, f"the progress of job {self.id}")
-        self._connection.run(change.update_progress(self._keys, self.id, text))
+        self._connection.run(change.update_progress(self.keys, self.id, text))
         self.record.fields["progress"] = text
-        if self._on_progress is not None:
-            self._on_progress(self, progress)
+        if self.on_progress is not None:
+            self.on_progress(self, progress)
 
     def log(self, text: str) -> int:
         """Add a line to its log; answers how many are kept."""
         keep = self.record.options.keep_logs
-        return self._connection.run(change.add_log(self._keys, self.id, str(text), keep))
+        return self._connection.run(change.add_log(self.keys, self.id, str(text), keep))
 
     def logs(self, start: int = 0, end: int = -1) -> list[str]:
         """Its log lines, oldest first."""
-        return self._connection.run(read.logs(self._keys, self.id, start, end))
+        return self._connection.run(read.logs(self.keys, self.id, start, end))
 
 
 class DamagedJob(Job):

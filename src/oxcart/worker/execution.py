@@ -240,4 +240,3 @@ def describe(error: BaseException) -> tuple[str, str]:
 def _sendable(text: str) -> str:
     """Text that UTF-8 can carry."""
     return text.encode("utf-8", "backslashreplace").decode()
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ LARGEST_CALL = 500
 
 
 class LockKeeper:
-    """Renews, four times in a lock's life, the locks in `held` (job id → token), which the event loop changes meanwhile.
+    """Renews, four times in a lock's life, the locks in `held` (job id → token), which the loop changes meanwhile.
 
     `on_lost` and `on_error` are called in the thread.
     """
@@ -84,9 +85,7 @@ def tell_loop(loop: Any, function: Callable[[Any], None]) -> Callable[[Any], Non
     """The same function, to be called from another thread; after the loop's end it does nothing."""
 
     def told(value: Any) -> None:
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
             loop.call_soon_threadsafe(function, value)
-        except RuntimeError:
-            pass  # the loop is closed: nobody is left to tell
 
     return told

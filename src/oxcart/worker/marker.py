@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from ..aio.transport import Transport
@@ -61,5 +60,3 @@ class Marker:
     async def close(self) -> None:
         """Close the connection, also one that is being opened."""
         await self._transport.close()
-
-

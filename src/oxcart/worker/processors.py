@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,7 +37,7 @@ def runner(processor: object, threads: Threads, connection: SyncConnection) -> R
         return _by_name(cast(Mapping[str, Callable[[Any], Any]], processor), threads, connection)
     if not callable(processor):
         raise OptionsError(f"processor {processor!r}: a function, or a mapping from job names to functions")
-    return processor if is_async(processor) else _in_thread(processor, threads, connection)
+    return cast(Run, processor) if is_async(processor) else _in_thread(processor, threads, connection)
 
 
 def _by_name(table: Mapping[str, Callable[[Any], Any]], threads: Threads, connection: SyncConnection) -> Run:
@@ -57,13 +58,13 @@ def _by_name(table: Mapping[str, Callable[[Any], Any]], threads: Threads, connec
 def _in_thread(function: Callable[[Any], Any], threads: Threads, connection: SyncConnection) -> Run:
     async def run(job: Job) -> Any:
         # The function gets a job with blocking methods, over a connection that is safe in threads.
-        tell = job._on_progress
+        tell = job.on_progress
         twin = SyncJob(
             job.record,
-            job._keys,
+            job.keys,
             connection,
             on_progress=None if tell is None else _on_loop(tell, job),
-            attempt=job._attempt,
+            attempt=job.attempt,
         )
         result = await threads.run(functools.partial(function, twin))
         return await result if inspect.isawaitable(result) else result
@@ -72,8 +73,6 @@ def _in_thread(function: Callable[[Any], Any], threads: Threads, connection: Syn
 
 
 def _on_loop(tell: Callable[[Job, Any], None], job: Job) -> Callable[[SyncJob, Any], None]:
-    import asyncio
-
     loop = asyncio.get_running_loop()
 
     def told(_: SyncJob, value: Any) -> None:

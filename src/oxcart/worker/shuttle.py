@@ -386,7 +386,7 @@ class Shuttle:
         self._pauses = growing_pauses()
 
     def _mend(self) -> None:
-        """Get a new connection, once every call on the old one has failed: a late answer must not hand a job over twice."""
+        """Get a new connection, once every call on the old one has failed: a late answer could give a job twice."""
         if self._mender is None and not self._trips:
             self.epoch += 1
             self._mender = asyncio.ensure_future(self._reconnect())

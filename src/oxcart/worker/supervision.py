@@ -1,4 +1,4 @@
-"""Keeps a worker's helper tasks alive: one that dies of a bug is started again, and after three times the worker ends."""
+"""Keeps a worker's helper tasks alive: one that dies of a bug is started again, but not for ever."""
 
 from __future__ import annotations
 

@@ -77,4 +77,3 @@ class Threads:
 def _serve(inbox: SimpleQueue[_Work | None]) -> None:
     while (work := inbox.get()) is not None:
         work()
-

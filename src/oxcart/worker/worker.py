@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -242,7 +242,7 @@ class Worker:
 
     # -------------------------------------------------------------------------------------- the inside of run
 
-    async def _serve(self, shuttle: Shuttle, helpers: list[asyncio.Future[None]]) -> None:
+    async def _serve(self, shuttle: Shuttle, helpers: Sequence[asyncio.Future[None]]) -> None:
         """Work until asked to stop, then until the running jobs are done, or the time for that is over."""
         assert self._changed is not None
         if not self.paused:
@@ -260,7 +260,7 @@ class Worker:
                 while self._stop_asked < 2 and (self._attempts or not shuttle.settled.is_set()):
                     await self._change(helpers)
 
-    async def _change(self, helpers: list[asyncio.Future[None]]) -> None:
+    async def _change(self, helpers: Sequence[asyncio.Future[None]]) -> None:
         """Wait until something has changed; a helper that could not be kept alive ends the worker, loudly."""
         assert self._changed is not None
         waiting = asyncio.ensure_future(self._changed.wait())
@@ -273,7 +273,7 @@ class Worker:
             if helper.done() and not helper.cancelled() and (error := helper.exception()) is not None:
                 raise error
 
-    async def _end(self, shuttle: Shuttle, marker: Marker, helpers: list[asyncio.Future[None]]) -> None:
+    async def _end(self, shuttle: Shuttle, marker: Marker, helpers: Sequence[asyncio.Future[None]]) -> None:
         """Give back what still runs, settle all, stop the helpers, close the connections."""
         shuttle.stop_taking()
         for attempt in list(self._attempts.values()):
@@ -351,7 +351,7 @@ class Worker:
         if self.name:
             fields["pb"] = self.name
         job = Job(record, self.keys, self._connection, on_progress=self._progressed)
-        job._attempt = attempt = Attempt(job, token, self._shuttle.epoch, suspect)
+        job.attempt = attempt = Attempt(job, token, self._shuttle.epoch, suspect)
         self._attempts[record.id] = attempt
         attempt.task = asyncio.get_running_loop().create_task(self._attempt(attempt))
 

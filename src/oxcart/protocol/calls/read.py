@@ -50,12 +50,12 @@ def page(
     )
 
 
-def counts(keys: Keys) -> Call[dict[JobState, int]]:
+def counts(keys: Keys) -> Call[dict[str, int]]:
     """How many jobs are in each state. `paused` is the number of waiting ones while the queue is paused."""
 
-    def read(reply: Any) -> dict[JobState, int]:
+    def read(reply: Any) -> dict[str, int]:
         *numbers, paused = reply
-        found = dict(zip(HOLDERS, numbers, strict=True))
+        found: dict[str, int] = dict(zip(HOLDERS, numbers, strict=True))
         found[JobState.PAUSED] = found[JobState.WAITING] if paused else 0
         return found
 
@@ -74,4 +74,3 @@ def logs(keys: Keys, job_id: str, start: int, stop: int) -> Call[list[str]]:
         return list(reply[0])
 
     return call("read_logs", keys, read, prefix=keys.prefix, id=job_id, start=start, stop=stop)
-

