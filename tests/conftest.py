@@ -101,7 +101,7 @@ def fragile_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
-    client = Redis.from_url(redis_server.url, decode_responses=True, protocol=2)  # pyright: ignore[reportUnknownMemberType]
+    client = Redis.from_url(redis_server.url, decode_responses=True, encoding_errors="surrogateescape", protocol=2)  # pyright: ignore[reportUnknownMemberType]
     yield client
     await client.aclose()
 

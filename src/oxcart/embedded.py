@@ -133,7 +133,7 @@ class Server:
             if self._users < 0:
                 self._users = _lock(users, shared=True)
             watcher = self.directory / "watcher"
-            if not _is_locked(watcher):
+            if not watcher.exists() or not _is_locked(watcher):
                 _start_watcher(self.directory)
             self.socket = os.fsdecode(watcher.read_bytes())
             _wait_for_answer(self.directory, self.socket)
@@ -211,11 +211,11 @@ async def server(directory: Path | str | None = None) -> AsyncGenerator[str, Non
 # ------------------------------------------------------------------------------------------- locks and places
 
 
-def _lock(file: Path, *, shared: bool = False, wait: bool = True) -> int:
+def _lock(file: Path, *, shared: bool = False, wait: bool = True, create: bool = True) -> int:
     """The file, open and locked until it is closed; a BlockingIOError if another has it locked and we don't wait."""
     import fcntl  # Windows has none
 
-    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(file, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
     try:
         fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         return lock
@@ -242,8 +242,9 @@ def _is_this(lock: int, file: Path) -> bool:
 
 
 def _is_locked(file: Path) -> bool:
+    """Whether a process has the file locked. Without the file a FileNotFoundError: a removed one stays removed."""
     try:
-        os.close(_lock(file, wait=False))
+        os.close(_lock(file, wait=False, create=False))
         return False
     except BlockingIOError:
         return True
@@ -251,8 +252,9 @@ def _is_locked(file: Path) -> bool:
 
 def _wait_until_free(file: Path) -> None:
     deadline = time.monotonic() + STOP_DEADLINE_S
-    while file.exists() and _is_locked(file) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    with contextlib.suppress(FileNotFoundError):
+        while _is_locked(file) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def _choose_socket(directory: Path) -> str:
@@ -343,8 +345,9 @@ def _watch(directory: Path, socket_path: str, binary: str) -> None:
                 if _leave_if_unused(directory, own, pid):
                     return
                 time.sleep(POLL_S)
-            code = process.wait() if process else 0
-            if code > 0 or _leave_if_unused(directory, own, pid):
+            if _leave_if_unused(directory, own, pid):
+                return
+            if process and process.wait() > 0:
                 return  # a code of its own choice: it won't start, and has said why
             crashes = 1 if time.monotonic() - started > CALM_S else crashes + 1
     except FileNotFoundError as error:

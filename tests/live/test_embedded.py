@@ -257,6 +257,7 @@ def test_a_new_start_after_kill_9_has_the_data(binary: str, folder: Path, victim
                 os.kill(pids[victim], signal.SIGKILL)
         if victims == "users":
             eventually(lambda: is_gone(pids["server"]))
+        eventually(lambda: all(is_gone(pids[victim]) for victim in victims.split()[1:]))
     server = embedded.acquire(folder)
     try:
         assert ask(server.socket, "GET", "job") == "$1\r\n1\r\n"

@@ -15,6 +15,8 @@ from typing import Any, cast
 import hiredis
 import redis.asyncio
 import redis.exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from .. import embedded
 from ..errors import ConnectionFailed, ServerRefused, server_error
@@ -189,7 +191,7 @@ class Transport:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 pool = redis.asyncio.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-                    url, protocol=2, socket_connect_timeout=self._connect_timeout, retry_on_timeout=False
+                    url, protocol=2, socket_connect_timeout=self._connect_timeout, retry=Retry(NoBackoff(), 0)
                 )
                 connection = pool.make_connection()
                 await connection.connect()
@@ -203,7 +205,11 @@ class Transport:
         link.take_over(connection)
         if self._client_name:
             # A name that Redis refuses (spaces, non-ASCII) hides the worker from lists and harms nothing else.
-            await link.send(("CLIENT", "SETNAME", self._client_name), self.timeout)
+            try:
+                await link.send(("CLIENT", "SETNAME", self._client_name), self.timeout)
+            except BaseException:
+                link.abort("given up while it was opened")
+                raise
         self._link = link
         return link
 

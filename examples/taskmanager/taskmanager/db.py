@@ -1,0 +1,57 @@
+"""The database: one engine for each process, one session for each request or job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.schema import CreateTable
+
+from .models import Base
+
+ASYNC_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "mysql": "mysql+aiomysql",
+    "mariadb": "mariadb+aiomysql",
+}
+
+
+class Database:
+    """Where users and tasks are. Nothing is opened before the first use.
+
+    Example: `async with database.sessions() as session: user = await session.get(User, user_id)`
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(with_async_driver(url))
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine.sync_engine, "connect", _set_up_sqlite)
+        # What was committed stays readable: a request commits first, then adds its job, then answers.
+        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    async def create_tables(self) -> None:
+        """Create what is missing; several processes may do so at once."""
+        async with self.engine.begin() as connection:
+            for table in Base.metadata.sorted_tables:
+                await connection.execute(CreateTable(table, if_not_exists=True))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def with_async_driver(url: str) -> URL:
+    """The URL with an async driver, where it names none."""
+    parsed = make_url(url)
+    return parsed.set(drivername=ASYNC_DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    """Let the web application and the workers use one file: readers don't block the writer, writers wait in turn."""
+    cursor = connection.cursor()
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

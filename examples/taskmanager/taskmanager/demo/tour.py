@@ -1,0 +1,124 @@
+"""The tour: what the demo does with the application, and what must come of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import time
+from email.message import EmailMessage
+from typing import Any
+
+import httpx
+
+from ..queues import EMAIL
+from .inbox import Inbox
+from .screen import Screen
+from .watch import Watch
+
+REFUSED_SUBJECT = "A task has been assigned to you"
+MAILS = 4
+"""Two welcomes and two assigned tasks."""
+
+LONG_ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f-]{27}")
+
+
+class Unexpected(Exception):
+    """The demo did not go as it should; the text is one line that says why."""
+
+
+class RefuseOnce:
+    """Refuses the first mail about an assigned task once, as a busy mail server would."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._done = False
+
+    def __call__(self, mail: EmailMessage) -> str | None:
+        if self._done or mail["Subject"] != REFUSED_SUBJECT:
+            return None
+        self._done = True
+        self._screen.event("inbox", f'refuses "{mail["Subject"]}" this once, with 451', "yellow")
+        return "451 4.3.0 too busy, try again later"
+
+
+class Tour:
+    """Two users, two tasks, one refused mail, one killed worker."""
+
+    def __init__(self, screen: Screen, api: httpx.AsyncClient, watch: Watch, inbox: Inbox) -> None:
+        self._screen = screen
+        self._api = api
+        self._watch = watch
+        self._inbox = inbox
+
+    async def run(self) -> None:
+        """Go through all of it; raises `Unexpected` if an answer isn't what it should be."""
+        ada = await self._register("Ada Lovelace", "ada@example.com")
+        grace = await self._register("Grace Hopper", "grace@example.com")
+        await self._watch.until(lambda: len(self._inbox.mails) >= 2 and self._all_completed(2))
+
+        self._screen.say("         A mail that the mail server refuses for now:", "bold")
+        refused = await self._assign("Write the compiler", grace)
+        await self._watch.until(lambda: self._watch.state(refused) == "delayed")
+
+        self._screen.say("         The worker is killed while that job waits for its second attempt:", "bold")
+        pid, starts = self._watch.worker_pid, self._watch.worker_starts
+        os.kill(pid, signal.SIGKILL)
+        self._screen.event("demo", f"kill -9 {pid}", "red")
+        await self._ask("GET", f"/jobs/{EMAIL}/{refused}", note="no worker, but the API answers")
+        await self._assign("Describe the engine", ada)
+        await self._watch.until(lambda: self._watch.worker_starts > starts)
+        await self._watch.until(lambda: len(self._inbox.mails) >= MAILS and self._all_completed(MAILS))
+        self._check(refused)
+
+    def unfinished(self) -> str:
+        """What is still missing, in a few words."""
+        jobs = ", ".join(
+            f"job {number} ({job.get('name', '?')}) is {job.get('state', 'unknown')}"
+            for number, job in self._watch.jobs.items()
+            if job.get("state") != "completed"
+        )
+        return f"{len(self._inbox.mails)} of {MAILS} mails have arrived; {jobs or 'no job is unfinished'}"
+
+    def summary(self) -> str:
+        """What came of it, in a line."""
+        attempts = sum(job["attemptsMade"] for job in self._watch.jobs.values())
+        jobs = len(self._watch.jobs)
+        return (
+            f"Done in {self._screen.seconds:.1f} s: {len(self._inbox.mails)} mails have arrived, {jobs} jobs are "
+            f"completed in {attempts} attempts, and the worker was killed once."
+        )
+
+    def _check(self, refused: str) -> None:
+        made = self._watch.jobs[refused]["attemptsMade"]
+        if made != 2 or self._inbox.refused != 1 or len(self._inbox.mails) != MAILS:
+            raise Unexpected(f"the refused mail took {made} attempts, and {len(self._inbox.mails)} mails arrived")
+
+    def _all_completed(self, number: int) -> bool:
+        states = [self._watch.state(job_id) for job_id in self._watch.jobs]
+        if "failed" in states:
+            raise Unexpected(f"a job has failed for good: {self.unfinished()}")
+        return states.count("completed") >= number
+
+    async def _register(self, name: str, email: str) -> str:
+        user = {"name": name, "email": email, "password": secrets.token_urlsafe(12)}
+        return (await self._ask("POST", "/auth/register", user, note=name))["id"]
+
+    async def _assign(self, title: str, user_id: str) -> str:
+        """A new task for a user; the id of the job that tells them."""
+        task = await self._ask("POST", "/tasks", {"title": title}, note=title)
+        assigned = await self._ask("POST", f"/tasks/{task['id']}/assign", {"assigneeId": user_id})
+        if assigned["job"] is None:
+            raise Unexpected("a job could not be added: Redis did not answer")
+        return assigned["job"]["id"]
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, note: str = "") -> Any:
+        started = time.perf_counter()
+        answer = await self._api.request(method, path, json=body)
+        took_ms = (time.perf_counter() - started) * 1000
+        shown = LONG_ID.sub(r"\1…", path) + (f" ({note})" if note else "")
+        self._screen.event("web", f"{method} {shown} → {answer.status_code} in {took_ms:.0f} ms", "blue")
+        if answer.is_error:
+            raise Unexpected(f"{method} {path} was answered with {answer.status_code}: {answer.text[:200]}")
+        return answer.json()

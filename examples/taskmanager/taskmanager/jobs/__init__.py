@@ -1,0 +1,1 @@
+"""What workers do: plain functions that get what they need as arguments."""

@@ -1,0 +1,130 @@
+"""E-mail jobs: each one reads fresh data, renders a mail and sends it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict, cast
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, select_autoescape
+from oxcart import Job, Unrecoverable
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..db import Database
+from ..mailer import Letter, Mailer, message_id_of
+from ..models import Task, User
+
+log = logging.getLogger(__name__)
+
+templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parents[1] / "templates" / "emails"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class EmailResult(TypedDict):
+    """What an e-mail job returns: the mail's Message-ID, or why there was no mail to be sent any more."""
+
+    messageId: str | None
+    skipped: NotRequired[str]
+
+
+Facts = dict[str, Any]
+"""What a template may use."""
+
+
+class Moot(Exception):
+    """There is nothing to tell any more, and that is no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of mail: its subject, its template, and what it has to know besides its receiver."""
+
+    subject: str
+    template: str
+    facts: Callable[[AsyncSession, Job, User], Awaitable[Facts]]
+
+
+async def send_email(job: Job, *, database: Database, mailer: Mailer, frontend_url: str) -> EmailResult:
+    """Send the mail that a job stands for.
+
+    Raises `Unrecoverable` where trying again can't help; other errors are retried by the queue.
+    """
+    log.info("Processing email job id=%s name=%r", job.id, job.name)
+    try:
+        letter = await compose(job, database, frontend_url.rstrip("/"))
+    except Moot as moot:
+        log.info("Email skipped id=%s reason=%r", job.id, str(moot))
+        return {"messageId": None, "skipped": str(moot)}
+    message_id = message_id_of(job)
+    await mailer.send(letter, message_id)
+    # The mail is out: from here on nothing may fail, or it would be sent again.
+    log.info("Email sent id=%s messageId=%s", job.id, message_id)
+    return {"messageId": message_id}
+
+
+async def compose(job: Job, database: Database, frontend_url: str) -> Letter:
+    """The letter for a job, from what the database says now."""
+    # A look-up and nothing else: names come from outside and never become a path.
+    kind = KINDS.get(job.name, OTHER)
+    async with database.sessions() as session:
+        user = await session.get(User, id_in(job, "userId"))
+        if user is None:
+            raise Unrecoverable(f"user {id_in(job, 'userId')} does not exist any more")
+        facts = await kind.facts(session, job, user)
+    facts |= {"subject": kind.subject, "user": user, "frontend_url": frontend_url}
+    try:
+        text, html = (templates.get_template(f"{kind.template}.{form}").render(facts) for form in ("txt", "html"))
+    except TemplateNotFound as error:
+        raise Unrecoverable(f"the mail for {job.name!r} has no template {error.name!r}") from error
+    return Letter(user.name, user.email, kind.subject, text, html)
+
+
+def id_in(job: Job, field: str) -> str:
+    """An id that the job carries; any program may have added it, so it may lack one."""
+    data: Any = job.data
+    found = cast(dict[str, Any], data).get(field) if isinstance(data, dict) else None
+    if not isinstance(found, str) or not found:
+        raise Unrecoverable(f"job {job.id} ({job.name!r}) carries no {field}")
+    return found
+
+
+# ------------------------------------------------------------------------------------------- kinds of mails
+
+
+async def nothing_more(session: AsyncSession, job: Job, user: User) -> Facts:
+    """For mails that need their receiver only."""
+    return {}
+
+
+async def assigned_task(session: AsyncSession, job: Job, user: User) -> Facts:
+    """The task that was assigned, if it still is."""
+    task = await session.get(Task, id_in(job, "taskId"))
+    if task is None:
+        raise Unrecoverable(f"task {id_in(job, 'taskId')} does not exist any more")
+    if task.assignee_id != user.id:
+        raise Moot(f"task {task.id} is assigned to somebody else by now")
+    return {"task": task}
+
+
+async def open_tasks(session: AsyncSession, job: Job, user: User) -> Facts:
+    """What the user has still to do, oldest first."""
+    chosen = select(Task).where(Task.assignee_id == user.id, Task.done.is_(False)).order_by(Task.created_at)
+    return {"tasks": list(await session.scalars(chosen))}
+
+
+KINDS = {
+    "welcome": Kind("Welcome to Task Manager!", "welcome", nothing_more),
+    "task-assigned": Kind("A task has been assigned to you", "task-assigned", assigned_task),
+    "daily-digest": Kind("Your daily task summary", "daily-digest", open_tasks),
+}
+
+OTHER = Kind("Notification from Task Manager", "notification", nothing_more)
+"""For jobs of another name, such as those of a newer web application."""

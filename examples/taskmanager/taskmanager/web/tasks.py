@@ -1,0 +1,69 @@
+"""Tasks: creating and assigning."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException
+from pydantic import AliasChoices, Field
+
+from ..models import Task, User
+from .needs import NeedsQueues, NeedsSession
+from .shapes import JobLink, OneLine, Shape
+
+router = APIRouter(tags=["tasks"])
+
+
+class NewTask(Shape):
+    """A task to be created."""
+
+    title: Annotated[OneLine, Field(max_length=200)]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+
+
+class Assignment(Shape):
+    """Who shall do a task."""
+
+    assignee_id: Annotated[str, Field(max_length=36, validation_alias=AliasChoices("assigneeId", "userId"))]
+
+
+class ShownTask(Shape):
+    """A task as it is now."""
+
+    id: str
+    title: str
+    description: str
+    done: bool
+    assignee_id: str | None
+
+
+class AssignedTask(ShownTask):
+    """A task, and the job that tells its new owner."""
+
+    job: JobLink | None
+
+
+@router.post("/tasks", status_code=201)
+async def create_task(new: NewTask, session: NeedsSession) -> ShownTask:
+    """Create a task that nobody has yet."""
+    task = Task(title=new.title, description=new.description)
+    session.add(task)
+    await session.commit()
+    return ShownTask.model_validate(task, from_attributes=True)
+
+
+@router.post("/tasks/{task_id}/assign")
+async def assign_task(task_id: str, to: Assignment, session: NeedsSession, queues: NeedsQueues) -> AssignedTask:
+    """Assign a task. The answer doesn't wait for the mail to its new owner."""
+    task = await session.get(Task, task_id)
+    if task is None:
+        raise HTTPException(404, f"there is no task {task_id!r}")
+    user = await session.get(User, to.assignee_id)
+    if user is None:
+        raise HTTPException(404, f"there is no user {to.assignee_id!r}")
+    task.assignee_id = user.id
+    await session.commit()
+    # After the commit: a job that is added before may run before the assignment can be read.
+    job = await queues.add_task_assigned(user.id, task.id)
+    shown = ShownTask.model_validate(task, from_attributes=True)
+    return AssignedTask(**shown.model_dump(), job=JobLink.to(job))
