@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 
@@ -25,6 +25,10 @@ def ignore(mail: EmailMessage) -> None:
     """Do nothing with it."""
 
 
+async def at_once() -> None:
+    """Don't let anybody wait."""
+
+
 class Inbox:
     """A mail server on a free port of this machine.
 
@@ -37,6 +41,8 @@ class Inbox:
         self.refused = 0
         """How many mails were refused."""
         self.refuse = refuse
+        self.before_answer: Callable[[], Awaitable[object]] = at_once
+        """Awaited before each mail is answered, for a slow mail server."""
         self.port = 0
         self._on_arrival = on_arrival
 
@@ -56,6 +62,7 @@ class Inbox:
         content = envelope.content
         raw = content if isinstance(content, bytes) else (content or "").encode()
         mail = email.message_from_bytes(raw, policy=email.policy.default)
+        await self.before_answer()
         refusal = self.refuse(mail)
         if refusal is not None:
             self.refused += 1

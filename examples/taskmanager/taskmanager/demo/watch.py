@@ -58,15 +58,14 @@ class Watch:
         text = logged["text"]
         facts = {name: value.strip("'\"") for name, value in FACT.findall(text)}
         if text.startswith("Job added"):
-            self._screen.event(self._named(facts), "added to the queue")
-            self._start(self._follow(facts["id"]))
+            self._meet(facts)
         elif text.startswith("Email worker ready"):
             self.worker_pid, self.worker_starts = int(facts["pid"]), self.worker_starts + 1
             self._screen.event("worker", f"ready (pid {facts['pid']}, {facts['concurrency']} jobs at once)")
         elif text.startswith("Processing email job"):
-            attempt = self.jobs.get(facts["id"], {}).get("attemptsMade", 0) + 1
+            self._meet(facts)  # its worker may be heard before the web application that has added it
+            attempt = self.jobs[facts["id"]].get("attemptsMade", 0) + 1
             self._screen.event(self._named(facts), f"active, attempt {attempt}")
-            self._start(self._follow(facts["id"]))
         elif text.startswith("Email job failed"):
             self._start(self._explain_failure(facts))
         elif text.startswith("Email skipped"):
@@ -74,6 +73,12 @@ class Watch:
         elif logged["level"] in ("WARNING", "ERROR", "CRITICAL"):
             self._screen.event(who, text, "red")
         self._changed.set()
+
+    def _meet(self, facts: dict[str, str]) -> None:
+        if facts["id"] not in self.jobs:
+            self.jobs[facts["id"]] = {}
+            self._screen.event(self._named(facts), "added to the queue")
+            self._start(self._follow(facts["id"]))
 
     async def _explain_failure(self, facts: dict[str, str]) -> None:
         job = await self._look(facts["id"])
@@ -87,9 +92,6 @@ class Watch:
 
     async def _follow(self, job_id: str) -> None:
         """Look at a job until it is finished."""
-        if job_id in self.jobs:
-            return
-        self.jobs[job_id] = {}
         while True:
             job = await self._look(job_id)
             if job.get("state") in FINAL:

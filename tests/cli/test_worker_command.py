@@ -1,0 +1,246 @@
+"""`oxcart worker`: processes kept alive, signals passed on, mistakes told in a line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oxcart import JobSpec, Queue
+from tests.conftest import RedisServer, wait_until
+
+MODULE = """
+import asyncio, os
+from oxcart import Worker
+
+async def work(job):
+    if job.name == "die":
+        os._exit(3)
+    await asyncio.sleep(job.data.get("s", 0))
+    return os.getpid()
+
+worker = Worker({queue!r}, work, connection={url!r}, concurrency=2, lock_duration=2, stalled_interval=1)
+other = Worker("other", work, connection={url!r})
+
+def both():
+    return [worker, other]
+
+text = "no worker"
+"""
+
+
+class Command:
+    """`oxcart worker` under test, with what it said."""
+
+    def __init__(self, folder: Path, arguments: list[str]) -> None:
+        self.log = folder / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "oxcart.cli.main", "worker", *arguments], cwd=folder, stdout=log, stderr=log
+            )
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def pids(self) -> list[int]:
+        """The worker processes that were started, oldest first."""
+        words = [line.split("(pid ")[1] for line in self.said().splitlines() if "(pid " in line]
+        return [int(word.rstrip(")")) for word in words]
+
+    async def ends(self, timeout: float = 15) -> int:
+        await wait_until(lambda: self.process.poll() is not None, timeout)
+        return self.process.returncode
+
+
+@pytest.fixture
+def folder(tmp_path: Path, queue_name: str, redis_server: RedisServer) -> Path:
+    (tmp_path / "jobs.py").write_text(MODULE.format(queue=queue_name, url=redis_server.url))
+    return tmp_path
+
+
+@pytest.fixture
+def commands() -> Iterator[list[Command]]:
+    started: list[Command] = []
+    yield started
+    for command in started:
+        if command.process.poll() is None:
+            command.process.kill()
+        command.process.wait()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" if Path("/proc").exists() else True
+
+
+async def test_several_processes_work_and_a_signal_ends_them(
+    folder: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(folder, ["jobs:worker", "--processes", "2", "--concurrency", "1"]))
+    await queue.add_bulk([JobSpec("x", {"s": 0.05}) for _ in range(20)])
+
+    async def by_both() -> bool:
+        return len({job.return_value for job in await queue.jobs("completed")}) == 2
+
+    await wait_until(by_both)
+    command.process.terminate()
+    assert await command.ends() == 0
+    assert not any(alive(pid) for pid in command.pids())
+
+
+async def test_a_process_that_crashes_is_started_again_and_its_job_is_not_lost(
+    folder: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    await wait_until(command.pids)
+    os.kill(command.pids()[0], signal.SIGKILL)
+    job = await queue.add("x")
+
+    async def done() -> bool:
+        return await job.state() == "completed"
+
+    await wait_until(done)
+    assert "signal SIGKILL; a new one starts" in command.said()
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+async def test_the_first_signal_lets_jobs_finish(folder: Path, queue: Queue, commands: list[Command]) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    job = await queue.add("x", {"s": 0.5})
+
+    async def running() -> bool:
+        return await job.state() == "active"
+
+    await wait_until(running)
+    command.process.send_signal(signal.SIGINT)
+    assert await command.ends() == 0
+    assert await job.state() == "completed"
+
+
+async def test_the_second_signal_insists_and_jobs_are_given_back(
+    folder: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    job = await queue.add("x", {"s": 60})
+
+    async def running() -> bool:
+        return await job.state() == "active"
+
+    await wait_until(running)
+    before = time.monotonic()
+    command.process.terminate()
+    await asyncio.sleep(0.3)
+    command.process.terminate()
+    await command.ends()
+    assert time.monotonic() - before < 8
+    assert await job.state() == "waiting"
+
+
+async def test_workers_do_not_outlive_a_killed_supervisor(folder: Path, queue: Queue, commands: list[Command]) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    await wait_until(command.pids)
+    [pid] = command.pids()
+    job = await queue.add("x")
+
+    async def done() -> bool:
+        return await job.state() == "completed"
+
+    await wait_until(done)
+    command.process.kill()
+    await wait_until(lambda: not alive(pid))
+
+
+async def test_a_worker_that_cannot_be_kept_alive_ends_the_command(
+    tmp_path: Path, commands: list[Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oxcart.cli import supervisor
+
+    (tmp_path / "broken.py").write_text("import os; os._exit(7)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervisor, "MOST_SHORT_LIVES", 2)
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
+    assert await supervisor.Supervisor(["broken:worker"], processes=1).run() == 1
+
+
+async def test_changed_code_starts_the_workers_anew(folder: Path, queue: Queue, commands: list[Command]) -> None:
+    commands.append(command := Command(folder, ["jobs:worker", "--reload"]))
+    await wait_until(command.pids)
+    first = await queue.add("x")
+
+    async def done() -> bool:
+        return await first.state() == "completed"
+
+    await wait_until(done)
+    source = folder / "jobs.py"
+    source.write_text(source.read_text().replace("return os.getpid()", "return 'new'"))
+    await wait_until(lambda: len(command.pids()) == 2)
+    second = await queue.add("x")
+
+    async def new() -> bool:
+        await second.refresh()
+        return second.return_value == "new"
+
+    await wait_until(new)
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+async def test_broken_code_is_waited_for_under_reload(folder: Path, queue: Queue, commands: list[Command]) -> None:
+    source = folder / "jobs.py"
+    good = source.read_text()
+    source.write_text("this is no Python")
+    commands.append(command := Command(folder, ["jobs:worker", "--reload"]))
+    await wait_until(lambda: "waiting for a change" in command.said())
+    source.write_text(good)
+    job = await queue.add("x")
+
+    async def done() -> bool:
+        return await job.state() == "completed"
+
+    await wait_until(done)
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["jobs"], "write MODULE:TARGET"),
+        (["nowhere:worker"], "there is no module 'nowhere'"),
+        (["jobs:nobody"], "has no 'nobody'"),
+        (["jobs:text"], "a Worker, a list of them, or a function that returns either, not str"),
+        (["jobs:both", "--queue", "third"], "--queue third: jobs:both has workers for"),
+        (["jobs:worker", "--processes", "0"], "--processes"),
+        (["jobs:worker", "--concurrency", "none"], "--concurrency"),
+        ([], "Missing argument"),
+    ],
+)
+async def test_a_mistake_is_one_line_and_exit_code_2(folder: Path, arguments: list[str], text: str) -> None:
+    command = [sys.executable, "-m", "oxcart.cli.main", "worker", "--log-level", "WARNING", *arguments]
+    answer = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True, text=True)
+    assert answer.returncode == 2
+    [line] = answer.stderr.strip().splitlines()
+    assert line.startswith("oxcart: ")
+    assert text in line
+
+
+def test_a_list_and_a_function_are_targets_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from oxcart.cli import target
+
+    monkeypatch.chdir(folder)
+    monkeypatch.delitem(sys.modules, "jobs", raising=False)
+    workers = target.load("jobs:both")
+    assert len(workers) == 2
+    assert [worker.queue_name for worker in target.select(workers, ("other",), "jobs:both")] == ["other"]
+    sys.path.remove(str(folder))
