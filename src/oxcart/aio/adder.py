@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from collections import deque
 from collections.abc import Sequence
@@ -25,6 +24,8 @@ class _Request:
 
     jobs: Sequence[NewJob]
     answer: asyncio.Future[list[tuple[str, bool]]]
+    deadline: float | None
+    """By the loop's clock, when to give up."""
 
 
 @dataclass(slots=True)
@@ -44,6 +45,10 @@ class _Parcel:
     lane: _Lane
     requests: list[_Request]
     call: Call[Added]
+    timer: asyncio.TimerHandle | None = None
+    again: asyncio.Task[None] | None = None
+    """What sends it again, after its answer was lost."""
+    error: ConnectionFailed | None = None
 
 
 class Adder:
@@ -70,8 +75,9 @@ class Adder:
         if loop is not self._loop:
             self._start_over(loop)
         answers: list[asyncio.Future[list[tuple[str, bool]]]] = []
+        deadline = None if self._timeout is None else loop.time() + self._timeout
         for start in range(0, len(jobs), LARGEST_CALL):
-            request = _Request(jobs[start : start + LARGEST_CALL], loop.create_future())
+            request = _Request(jobs[start : start + LARGEST_CALL], loop.create_future(), deadline)
             self._requests.append(request)
             answers.append(request.answer)
         if not self._scheduled:
@@ -137,19 +143,21 @@ class Adder:
         lane.number += 1
         jobs = requests[0].jobs if len(requests) == 1 else [job for request in requests for job in request.jobs]
         parcel = _Parcel(lane, requests, add_jobs(self._keys, jobs, lane.producer, lane.number))
+        if (deadline := requests[0].deadline) is not None:
+            parcel.timer = asyncio.get_running_loop().call_at(deadline, self._give_up, parcel)
         link = self._connection.transport.current
         if link is None:
             self._insist(parcel)
             return
-        reply = link.send(parcel.call.command(), self._connection.transport.timeout)
-        reply.add_done_callback(partial(self._replied, parcel))
+        link.post(parcel.call.command(), self._connection.transport.timeout, partial(self._replied, parcel))
 
-    def _replied(self, parcel: _Parcel, reply: asyncio.Future[Any]) -> None:
-        if reply.cancelled() or reply.exception() is not None or not isinstance(reply.result(), list):
+    def _replied(self, parcel: _Parcel, reply: Any, error: ConnectionFailed | None) -> None:
+        if isinstance(reply, list):
+            self._answer(parcel, parcel.call.read(reply))
+        else:
             # Lost, or an error: NOSCRIPT, a server that is loading, …
+            parcel.error = error
             self._insist(parcel)
-            return
-        self._answer(parcel, parcel.call.read(reply.result()))
 
     def _answer(self, parcel: _Parcel, added: Added) -> None:
         at = 0
@@ -161,44 +169,56 @@ class Adder:
         self._done_with(parcel)
 
     def _insist(self, parcel: _Parcel) -> None:
-        task = asyncio.ensure_future(self._send_again(parcel))
-        self._insisting.add(task)
-        task.add_done_callback(partial(self._insisted, parcel))
+        if all(request.answer.done() for request in parcel.requests):
+            self._done_with(parcel)  # given up already
+            return
+        parcel.again = asyncio.ensure_future(self._send_again(parcel))
+        self._insisting.add(parcel.again)
+        parcel.again.add_done_callback(partial(self._insisted, parcel))
 
     async def _send_again(self, parcel: _Parcel) -> None:
         """Send a call until it is answered; its receipt makes sure that it adds once."""
         pauses = growing_pauses()
-        last: ConnectionFailed | None = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout):
-                while True:
-                    try:
-                        self._answer(parcel, await self._connection.run(parcel.call))
-                        return
-                    except ConnectionFailed as error:
-                        last = error
-                    await asyncio.sleep(next(pauses))
-        raise _given_up(parcel, last, self._timeout)
+        while True:
+            try:
+                self._answer(parcel, await self._connection.run(parcel.call))
+                return
+            except ConnectionFailed as error:
+                parcel.error = error
+            await asyncio.sleep(next(pauses))
 
     def _insisted(self, parcel: _Parcel, task: asyncio.Task[None]) -> None:
         self._insisting.discard(task)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is not None:
-            for request in parcel.requests:
-                if not request.answer.done():
-                    request.answer.set_exception(error)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._refuse(parcel, error)
+            self._done_with(parcel)
+        elif task.cancelled():
+            self._refuse(parcel, asyncio.CancelledError())
             self._done_with(parcel)
         else:
             self._flush()
 
+    def _give_up(self, parcel: _Parcel) -> None:
+        """Its time is over: who waits is told, and it is not sent again."""
+        self._refuse(parcel, _given_up(parcel, self._timeout))
+        if parcel.again is not None:
+            parcel.again.cancel()
+
+    @staticmethod
+    def _refuse(parcel: _Parcel, error: BaseException) -> None:
+        for request in parcel.requests:
+            if not request.answer.done():
+                request.answer.set_exception(error)
+
     def _done_with(self, parcel: _Parcel) -> None:
+        if parcel.timer is not None:
+            parcel.timer.cancel()
         parcel.lane.requests = []
         if self._requests:
             self._flush()
 
 
-def _given_up(parcel: _Parcel, last: ConnectionFailed | None, timeout: float | None) -> ConnectionFailed:
+def _given_up(parcel: _Parcel, timeout: float | None) -> ConnectionFailed:
     count = sum(len(request.jobs) for request in parcel.requests)
     what = "the job" if count == 1 else f"{count} jobs"
-    why = last or f"no answer within {timeout:g} s"
-    return ConnectionFailed(f"{what} could not be added: {why}")
+    return ConnectionFailed(f"{what} could not be added: {parcel.error or f'no answer within {timeout:g} s'}")

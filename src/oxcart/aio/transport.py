@@ -27,13 +27,17 @@ from ..protocol.call import Argument
 _CONNECT_ERRORS = (redis.exceptions.RedisError, OSError, TimeoutError, ValueError)
 
 
+Answer = Callable[[Any, ConnectionFailed | None], None]
+"""Who is told a command's reply, or why there is none."""
+
+
 class Link(asyncio.Protocol):
     """One connection that is up. Replies come in the order of the commands; each has a deadline."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape", notEnoughData=_NOT_YET)
-        self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._pending: deque[tuple[Answer, float]] = deque()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -56,15 +60,29 @@ class Link(asyncio.Protocol):
     def send(self, command: Sequence[Argument], timeout: float) -> asyncio.Future[Any]:
         """Send a command; its reply, or why there is none, comes with the future. Error replies are results too."""
         future: asyncio.Future[Any] = self._loop.create_future()
+
+        def answer(reply: Any, error: ConnectionFailed | None) -> None:
+            if future.done():
+                return  # whoever waited is gone; the reply had to be read all the same
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(reply)
+
+        self.post(command, timeout, answer)
+        return future
+
+    def post(self, command: Sequence[Argument], timeout: float, answer: Answer) -> None:
+        """Send a command, and call `answer` the moment its reply is there: no future, no turn of the loop between."""
         if self._transport is None or not self.up:
-            future.set_exception(ConnectionFailed(f"not connected to Redis at {self._address}"))
-            return future
+            error = ConnectionFailed(f"not connected to Redis at {self._address}")
+            self._loop.call_soon(answer, None, error)
+            return
         deadline = self._loop.time() + timeout
-        self._pending.append((future, deadline))
+        self._pending.append((answer, deadline))
         self._transport.write(_pack(command))
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._check_deadline)
-        return future
 
     def abort(self, reason: str) -> None:
         """Drop the connection; whoever waits for a reply is told that it will not come."""
@@ -78,22 +96,28 @@ class Link(asyncio.Protocol):
             self._transport.abort()
             self._transport = None
         waiting, self._pending = self._pending, deque()
-        for future, _ in waiting:
-            if not future.done():
-                future.set_exception(ConnectionFailed(f"{reason} (Redis at {self._address})"))
+        for answer, _ in waiting:
+            # Not at once: who drops a connection must not find itself in the middle of what follows from it.
+            self._loop.call_soon(answer, None, ConnectionFailed(f"{reason} (Redis at {self._address})"))
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not _NOT_YET:
-                future, _ = self._pending.popleft()
-                if not future.done():
-                    future.set_result(reply)
+                answer, _ = self._pending.popleft()
+                self._deliver(answer, reply)
         except (hiredis.ProtocolError, IndexError) as error:
             self.abort(f"an answer that is not Redis's: {error}")
         if not self._pending and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _deliver(self, answer: Answer, reply: Any) -> None:
+        try:
+            answer(reply, None)
+        except Exception as error:  # a bug in who asked must not cost the others their connection
+            context = {"message": "an answer of Redis could not be taken in", "exception": error}
+            self._loop.call_exception_handler(context)
 
     def eof_received(self) -> None:
         self.abort("the connection was closed by the server")

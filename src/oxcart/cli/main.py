@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 import click
 
-from ..errors import OxcartError
+from ..errors import OptionsError, OxcartError
 from .supervisor import Supervisor
 from .target import TargetError, check_shape
 
@@ -47,6 +48,38 @@ def worker(
     arguments += [word for queue in queues for word in ("--queue", queue)]
     arguments += ["--concurrency", str(concurrency)] if concurrency is not None else []
     sys.exit(asyncio.run(_supervise(arguments, processes, reload)))
+
+
+@cli.command()
+@click.option("--redis", "url", metavar="URL", help="Where to measure: else REDIS_URL, else a server started for it.")
+@click.option(
+    "--node-modules",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where BullMQ for Node is: else ./node_modules or tests/interop/node/node_modules.",
+)
+@click.option("--pairs", type=click.IntRange(min=1), help="Runs of each side, in turn.  [default: 3, quick: 1]")
+@click.option("--only", metavar="NAME", multiple=True, help="Only this measure, such as process-100 (may be repeated).")
+@click.option("--quick", is_flag=True, help="A few seconds instead of minutes: shows that it runs, not how fast.")
+@click.option("--json", "form", flag_value="json", help="For programs.")
+@click.option("--markdown", "form", flag_value="markdown", help="The table of benchmarks/README.md.")
+def bench(
+    url: str | None, node_modules: Path | None, pairs: int | None, only: tuple[str, ...], quick: bool, form: str | None
+) -> None:
+    """Measure how fast jobs are added and processed here, beside BullMQ for Node if it is there.
+
+    The queues of the measurement have names of their own and are removed afterwards; nothing else is touched.
+    """
+    from ..bench.run import bench as measure  # it and its needs are loaded for nobody else
+
+    def tell(line: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(line, err=True)
+
+    try:
+        report = measure(url, node_modules, pairs or (1 if quick else 3), quick, only, tell)
+    except OptionsError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo({"json": report.as_json, "markdown": report.as_markdown}.get(form or "", report.as_table)())
 
 
 async def _supervise(arguments: list[str], processes: int, reload: bool) -> int:

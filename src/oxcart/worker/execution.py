@@ -55,6 +55,7 @@ class Attempt:
     stopped: bool = False
     """Whether a plain function should stop: it has to look at `job.cancelled`."""
     task: asyncio.Task[None] | None = None
+    begun: bool = False
     sent: bool = False
     """Whether its settlement was on its way before; then the answer "not yours" means "done already"."""
 
@@ -65,8 +66,15 @@ class Attempt:
     def end(self, ending: Ending, why: str = "") -> None:
         """Make the processor stop, and say why."""
         self.ending, self.why, self.stopped = ending, why, True
-        if self.task is not None:
+        # A task that is cancelled before its first step never runs, and its job would be handed in by nobody.
+        if self.task is not None and self.begun:
             self.task.cancel()
+
+    def begin(self) -> None:
+        """From now on it may be cancelled; it ends here if it was ended before."""
+        self.begun = True
+        if self.ending is not None:
+            raise asyncio.CancelledError
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +102,12 @@ class Rules:
 async def execute(attempt: Attempt, run: Run, rules: Rules) -> Outcome:
     """Run a job once. Whatever it raises ends this attempt and nothing else."""
     try:
+        attempt.begin()
         refuse_unfit(attempt.record, rules)
         value = await _call(attempt, run, rules.timeout_s)
         text = wire.encode(value, f"the result of job {attempt.job.id}")
     except BaseException as error:  # SystemExit too: once it leaves a task, asyncio stops the loop
-        if attempt.ending is not None and (task := asyncio.current_task()) is not None:
+        if attempt.ending is not None and (task := asyncio.current_task()) is not None and task.cancelling():
             task.uncancel()
         return judge(attempt, error, rules)
     keep = attempt.record.options.keep_completed

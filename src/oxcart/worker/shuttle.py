@@ -147,7 +147,10 @@ class Shuttle:
     def hand_in(self, outcome: Outcome) -> None:
         """An attempt has ended: settle it with the others of this moment."""
         self._outbox.append(outcome)
-        self.pump_soon()
+        if self._busy <= len(self._outbox):
+            self._pump()  # nothing else runs here that could end in this moment too
+        else:
+            self.pump_soon()
 
     def drop(self, outcome: Outcome) -> None:
         """An attempt has ended whose job isn't ours any more: its slot is free, and nothing is written."""
@@ -226,27 +229,25 @@ class Shuttle:
         self._asked += trip.asked
         if trip.lane:
             self._suspect_held = True
-        reply = trip.link.send(command, self._connection.transport.timeout)
-        reply.add_done_callback(partial(self._returned, trip))
+        trip.link.post(command, self._connection.transport.timeout, partial(self._returned, trip))
 
     # ---------------------------------------------------------------------------------------------- returning
 
-    def _returned(self, trip: _Trip, reply: asyncio.Future[Any]) -> None:
+    def _returned(self, trip: _Trip, reply: Any, error: OxcartError | None) -> None:
         self._trips.discard(trip)
         self._asked -= trip.asked
-        error = ConnectionFailed("cancelled") if reply.cancelled() else reply.exception()
-        if error is None and isinstance(answer := reply.result(), hiredis.ReplyError):
-            if str(answer).startswith("NOSCRIPT"):
+        if isinstance(reply, hiredis.ReplyError):
+            if str(reply).startswith("NOSCRIPT"):
                 # It ran nothing: the same trip once more, with the whole script.
                 self._busy += len(trip.outcomes)
                 self._free_lane(trip)
                 self._post(trip, trip.call.command_with_source())
                 return
-            error = server_error(str(answer))
+            error = server_error(str(reply))
         if error is not None:
             self._failed(trip, error)
             return
-        self._arrived(trip, trip.call.read(reply.result()))
+        self._arrived(trip, trip.call.read(reply))
         self._pump()
 
     def _arrived(self, trip: _Trip, taken: Taken) -> None:

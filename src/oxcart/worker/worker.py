@@ -29,6 +29,7 @@ from .marker import Marker
 from .processors import Processor, runner
 from .shuttle import Ear, Shuttle
 from .signals import on_stop
+from .skew import ClockCheck
 from .stalled import StalledCheck
 from .supervision import supervise
 from .threads import Threads
@@ -167,11 +168,13 @@ class Worker:
         stalled = StalledCheck(
             self._connection, self.keys, self._stalled_ms, self._max_stalled, self._clock, self._stalled
         )
+        clock_check = ClockCheck(self._connection, self._clock, self)
         try:
             with on_stop(self._asked_to_stop), locks:
                 helpers = [
                     asyncio.ensure_future(supervise("marker", lambda: self._watch(marker, shuttle), self._trouble)),
                     asyncio.ensure_future(supervise("stalled check", stalled.run, self._trouble)),
+                    asyncio.ensure_future(supervise("clock check", clock_check.run, self._trouble)),
                 ]
                 try:
                     await self._serve(shuttle, helpers)

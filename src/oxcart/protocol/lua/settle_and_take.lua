@@ -15,25 +15,22 @@ now, count, suspects = tonumber(now), tonumber(count), tonumber(suspects)
 promote_due(keys, prefix, now, meta)
 local codes, finished = settle_all(keys, prefix, now, meta, attempts_at)
 
-local waiting = remains(keys)
 local allowed, limited_ms = 0, 0
 if count > 0 then
   allowed, limited_ms = allowance(keys, meta, count, tonumber(limit_max))
   if share == "1" then
-    allowed = math.min(allowed, math.ceil(waiting / 2))
+    allowed = math.min(allowed, math.ceil(remains(keys) / 2))
   end
 end
 
 local taken = { taken = {}, left_suspects = 0, poison = {} }
-if allowed > 0 and waiting > 0 then
+if allowed > 0 then
   taken = take_jobs(keys, meta, {
     prefix = prefix, own = own, now = now, token = token, lock_ms = lock_ms, worker = worker, count = allowed,
     suspects = suspects, limit_max = tonumber(limit_max), limit_ms = tonumber(limit_ms),
   })
-  waiting = remains(keys)
-elseif waiting == 0 and count > 0 then
-  redis.call("DEL", keys.pc)
 end
+local waiting = remains(keys)
 
 local none = #taken.taken == 0
 local due = none and next_due(keys) or nil
