@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from redis.asyncio import Redis
@@ -12,12 +13,16 @@ TIMES = {"timestamp", "processedOn", "finishedOn"}
 
 
 async def dump(redis: Redis, prefix: str, queue: str) -> dict[str, Any]:
-    """Every key of the queue → its value; times, stack texts, tokens and versions are replaced by words."""
+    """Every key of the queue → its value; times, stack texts, tokens and versions are replaced by words.
+
+    A key that expires is shown as `{"expires": value}`, so that one that should and doesn't is a difference.
+    """
     start = f"{prefix}:{queue}:"
     found: dict[str, Any] = {}
-    async for key in redis.scan_iter(f"{start}*", count=1000):  # pyright: ignore
+    async for key in redis.scan_iter(re.sub(r"([\\*?\[\]^])", r"\\\1", start) + "*", count=1000):  # pyright: ignore
         name = str(key).removeprefix(start)
-        found[name] = await _value(redis, str(key), name)
+        value = await _value(redis, str(key), name)
+        found[name] = {"expires": value} if await redis.pttl(str(key)) >= 0 else value
     return dict(sorted(found.items()))
 
 
@@ -48,11 +53,13 @@ async def _hash(redis: Redis, key: str, name: str) -> dict[str, Any]:
         return fields
     for field, text in fields.items():
         if field in JSON_FIELDS:
-            fields[field] = _arrays_as_node_has_them(json.loads(text))
+            value = _json(text)
+            fields[field] = _arrays_as_node_has_them(value) if field == "opts" else value
         elif field in TIMES:
             fields[field] = "time"
         elif field == "stacktrace":
-            fields[field] = [trace.splitlines()[0] for trace in json.loads(text)]
+            traces = _json(text)
+            fields[field] = [str(trace).partition("\n")[0] for trace in traces] if isinstance(traces, list) else traces
     if isinstance(opts := fields.get("opts"), dict) and "timestamp" in opts:
         opts["timestamp"] = "time"
     return fields
@@ -72,6 +79,14 @@ async def _zset(redis: Redis, key: str, name: str) -> list[Any]:
     if name == "marker":
         return [(member, "time" if score else 0) for member, score in members]
     return [(member, int(score)) for member, score in members]
+
+
+def _json(text: str) -> Any:
+    """What the text says, or the text itself if it is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _event(fields: dict[str, str]) -> dict[str, str]:
