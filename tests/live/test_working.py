@@ -769,7 +769,7 @@ async def test_a_job_that_is_given_back_before_its_first_step_is_not_lost(queue:
         if worker._shuttle is not None:
             worker._shuttle.stop_taking()
 
-    await wait_until(lambda: worker._shuttle is not None and worker._shuttle.idle)
+    await wait_until(lambda: worker._shuttle is not None and worker._shuttle.supply.idle)
     assert worker._shuttle is not None
     object.__setattr__(worker._shuttle._ear, "on_taken", take_and_stop)
     job = await queue.add("x")

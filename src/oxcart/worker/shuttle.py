@@ -26,6 +26,7 @@ from ..protocol.calls.work import Limits, Order, Taken
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from .execution import Outcome
+from .supply import Supply
 
 LARGEST_TRIP = 60
 """How many attempts are settled, and how many jobs taken, in one call at most: Redis is never held for long."""
@@ -35,14 +36,6 @@ TRIPS = 2
 
 ADOPT_AGAIN_S = 5
 """A server that was frozen may still run a call whose connection is gone: its jobs are looked for once more."""
-
-LONGEST_LIMIT_S = 30
-
-SHARE_PAUSE_S = 0.001
-"""How long a worker that took its share of a burst leaves the rest to others that were woken with it."""
-
-SUSPECTS_WAIT_S = 0.5
-"""How soon to look again when only jobs that stalled before are left, and one of them runs already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +100,13 @@ class Shuttle:
         self._calls = 0
         self._busy = 0  # slots with a running attempt, or with one that is done but not sent
         self._asked = 0  # jobs that trips under way may bring
-        self._suspect_held = False
-        self._suspects_wait: asyncio.TimerHandle | None = None
+        self._suspect_held = False  # a job that stalled before runs here, or may come with a trip under way
         self._told_idle = False
         self._scheduled = False
 
         self.epoch = 0
         """Counts the connections lost: a job taken in an earlier one may have lost its lock meanwhile."""
-        self.taking = False
-        self.idle = False
-        """The last answer brought less than was asked for."""
-        self.next_due_ms = 0
-        self._one_trip = False  # until an answer says that nobody else needs a share
-        self._sharing: asyncio.TimerHandle | None = None
-        self._limited: asyncio.TimerHandle | None = None
+        self.supply = Supply(concurrency, self._batch, self.pump_soon)
         self._resting: asyncio.TimerHandle | None = None
         self._uncertain = False  # a trip that asked for jobs is lost
         self._troubled = False
@@ -136,12 +122,12 @@ class Shuttle:
 
     def start(self) -> None:
         """Begin to take jobs."""
-        self.taking = True
+        self.supply.open = True
         self.pump_soon()
 
     def stop_taking(self) -> None:
         """Take no more; what is held is settled as it ends."""
-        self.taking = False
+        self.supply.open = False
         self._update()
 
     def hand_in(self, outcome: Outcome) -> None:
@@ -160,9 +146,7 @@ class Shuttle:
 
     def look_again(self, *, woken: bool) -> None:
         """There may be work: the marker was taken, or its time has come."""
-        self.idle = False
-        # Other idle workers may have been woken too: take a share, and the next one only when that is told to be right.
-        self._one_trip = woken
+        self.supply.look_again(woken=woken)
         self.pump_soon()
 
     @property
@@ -177,7 +161,8 @@ class Shuttle:
 
     def close(self) -> None:
         """Stop all timers and tasks of its own."""
-        for timer in (self._sharing, self._limited, self._resting, self._again, self._suspects_wait):
+        self.supply.close()
+        for timer in (self._resting, self._again):
             if timer is not None:
                 timer.cancel()
         if self._mender is not None:
@@ -196,27 +181,17 @@ class Shuttle:
             size = min(len(self._outbox), 1 if self._singly else self._batch)
             outcomes = [self._outbox.popleft() for _ in range(size)]
             self._singly = max(self._singly - size, 0)
-            asked = self._wanted(len(outcomes))
+            asked = self.supply.wanted(self.room, len(outcomes), any(trip.asked for trip in self._trips))
             if not outcomes and not asked:
                 break
             self._send(link, outcomes, asked)
         self._update()
 
-    def _wanted(self, leaving: int) -> int:
-        """How many jobs to ask for in the next call."""
-        if not self.taking or self._limited is not None:
-            return 0
-        if self._one_trip and any(trip.asked for trip in self._trips):
-            return 0
-        # When nothing was left, or others shall have the rest, a freed slot asks along with its settling and no more.
-        slots = leaving if self.idle or self._sharing is not None else self.room + leaving
-        return max(min(slots, self._batch), 0)
-
     def _send(self, link: Link, outcomes: list[Outcome], asked: int) -> None:
         self._calls += 1
         token = f"{self._worker_token}:{self._calls}"
         lane = asked > 0 and not self._suspect_held
-        order = Order(token, asked, share=self._one_trip, suspects=int(lane))
+        order = Order(token, asked, share=self.supply.sharing, suspects=int(lane))
         settlements = [
             (outcome.settlement, outcome.attempt.sent or outcome.attempt.taken_in != self.epoch) for outcome in outcomes
         ]
@@ -265,40 +240,15 @@ class Shuttle:
         for job_id, reason in taken.poison:
             self._ear.on_poison(job_id, reason)
         if trip.asked:
-            self._judge_supply(trip, taken)
+            self.supply.judge(trip.asked, taken)
+            self._tell_idle(taken)
 
-    def _judge_supply(self, trip: _Trip, taken: Taken) -> None:
-        """Whether to ask on, to wait for the marker, or for something else."""
-        short = len(taken.jobs) < trip.asked
-        # As long as there is more, but not so much that there is enough for all.
-        self._one_trip = self._one_trip and bool(taken.jobs) and 0 < taken.left <= self._concurrency
-        self.idle = short and not self._one_trip
-        if self._one_trip and self._sharing is None:
-            self._sharing = asyncio.get_running_loop().call_later(SHARE_PAUSE_S, self._shared)
-        self.next_due_ms = taken.next_due_ms
-        if taken.limited_ms > 0:
-            self._rest_for_limit(taken.limited_ms)
-        if taken.suspects_left and short and self._suspects_wait is None:
-            # They wait for the one that runs, not for the marker, which would come back at once.
-            loop = asyncio.get_running_loop()
-            self._suspects_wait = loop.call_later(SUSPECTS_WAIT_S, self._suspects_may_go)
-        nothing = short and not taken.jobs and not taken.left and not taken.limited_ms
+    def _tell_idle(self, taken: Taken) -> None:
+        """Tell once that nothing is left to take and nothing runs."""
+        nothing = self.supply.idle and not taken.jobs and not taken.left and not taken.limited_ms
         if nothing and not self._busy and not self._told_idle:
-            self._told_idle = True
             self._ear.on_idle()
-        elif taken.jobs:
-            self._told_idle = False
-
-    def _shared(self) -> None:
-        self._sharing = None
-        self._pump()
-
-    def _suspects_may_go(self) -> None:
-        if self._suspects_wait is not None:
-            self._suspects_wait.cancel()
-            self._suspects_wait = None
-            self.idle = False
-            self.pump_soon()
+        self._told_idle = (self._told_idle or (nothing and not self._busy)) and not taken.jobs
 
     def _settle(self, outcome: Outcome, code: int) -> None:
         if outcome.attempt.sent and code in (-1, -2, -3, -6):
@@ -314,7 +264,7 @@ class Shuttle:
         self._held.pop(outcome.settlement.job_id, None)
         if outcome.attempt.suspect:
             self._suspect_held = False
-            self._suspects_may_go()
+            self.supply.suspect_done()
 
     def _accept(self, record: JobRecord, token: str, suspect: bool) -> None:
         self._busy += 1
@@ -401,7 +351,7 @@ class Shuttle:
             self._ear.on_trouble(error)
             self._rest()
         else:
-            self.idle = False
+            self.supply.idle = False
             self._pump()
 
     async def _reconnect(self) -> None:
@@ -429,23 +379,11 @@ class Shuttle:
         task = asyncio.ensure_future(self.adopt())
         task.add_done_callback(_ignore_failure)
 
-    # ------------------------------------------------------------------------------------------------ resting
-
-    def _rest_for_limit(self, limited_ms: int) -> None:
-        if self._limited is None:
-            seconds = min(limited_ms / 1000, LONGEST_LIMIT_S)
-            self._limited = asyncio.get_running_loop().call_later(seconds, self._limit_over)
-
-    def _limit_over(self) -> None:
-        self._limited = None
-        self.idle = False
-        self._pump()
+    # ---------------------------------------------------------------------------------------------- being waited for
 
     def _update(self) -> None:
         """Tell those who wait for a state of the shuttle."""
-        open_ = self._limited is None and self._mender is None and self._suspects_wait is None
-        hungry = self.taking and self.idle and self.room > 0 and open_
-        _set(self.hungry, hungry)
+        _set(self.hungry, self._mender is None and self.supply.hungry(self.room))
         quiet = not self._outbox and not self._trips
         if quiet and not self.settled.is_set():
             self._ear.on_quiet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from ..aio.connection import Connection
@@ -27,10 +28,8 @@ class ClockCheck:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            try:
+            with contextlib.suppress(ConnectionFailed):  # others tell of it
                 self.judge(await self.offset_ms())
-            except ConnectionFailed:
-                pass  # others tell of it
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def offset_ms(self) -> int:

@@ -321,8 +321,8 @@ class Worker:
             try:
                 await marker.connect()  # at once, since the worker is listed by this connection
                 await shuttle.hungry.wait()
-                took = await marker.wait(shuttle.next_due_ms)
-                if took and (shuttle.room <= 0 or not shuttle.taking):
+                took = await marker.wait(shuttle.supply.next_due_ms)
+                if took and (shuttle.room <= 0 or not shuttle.supply.open):
                     # No use for it any more: another idle worker may have.
                     await self._connection.run(wake_idle(self.keys))
                 pauses = growing_pauses()
