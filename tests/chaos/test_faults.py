@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Job, JobSpec, Queue, Worker
+from oxcart import ConnectionFailed, Job, JobSpec, Queue, Worker
 from tests.chaos.proxy import proxy_before
 from tests.conftest import RedisServer, RunWorker, wait_until
 
@@ -450,3 +450,60 @@ async def test_a_worker_that_cannot_be_kept_alive_ends_loudly(
     worker = Worker(queue.name, work, connection=redis_server.url)
     with pytest.raises(RuntimeError, match="a bug"):
         await worker.run()
+
+
+async def test_a_password_that_is_wrong_for_a_while_stops_nobody(fragile_server: RedisServer) -> None:
+    errors: list[BaseException] = []
+
+    async def work(job: Job) -> None: ...
+
+    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
+    url = fragile_server.url.replace("unix://", "unix://:right@")
+    await control.config_set("requirepass", "other")  # pyright: ignore
+    await control.auth("other")  # pyright: ignore
+    worker = Worker("q", work, connection=url)
+    worker.on("error")(errors.append)
+    running = await run(worker)
+    async with Queue("q", connection=url, timeout=0.5) as queue:
+        with pytest.raises(ConnectionFailed, match=r"refuses the log-in") as caught:
+            await queue.add("x")
+        assert "right" not in str(caught.value)
+        await wait_until(lambda: errors)
+        await control.config_set("requirepass", "right")  # pyright: ignore
+        await queue.add("x")
+        await wait_until(lambda: _completed(queue, 1))
+    assert len(errors) <= 3
+    assert not any("right" in str(error) for error in errors)
+    await worker.close()
+    await running
+    await control.aclose()
+
+
+async def test_a_server_that_is_busy_with_a_script_runs_nothing_twice(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+    errors: list[BaseException] = []
+    release = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await release.wait()
+
+    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
+    await control.config_set("lua-time-limit", "50")  # pyright: ignore
+    async with Queue("q", connection=fragile_server.url, timeout=20) as queue:
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=10)
+        worker.on("error")(errors.append)
+        running = await run(worker)
+        await queue.add_bulk([JobSpec("x") for _ in range(20)])
+        await wait_until(lambda: len(runs) == 10)
+        spin = "local t = redis.call('TIME')[1] while redis.call('TIME')[1] - t < 2 do end"
+        busy = asyncio.ensure_future(control.eval(spin, 0))  # pyright: ignore
+        await asyncio.sleep(0.3)
+        release.set()
+        await busy
+        await wait_until(lambda: _completed(queue, 20))
+        assert set(runs.values()) == {1}
+        assert len(errors) < 10
+        await worker.close()
+        await running
+    await control.aclose()

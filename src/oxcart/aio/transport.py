@@ -258,7 +258,8 @@ def raise_error(reply: Any) -> Any:
 def _unreachable(address: str, error: Exception) -> ConnectionFailed:
     """Why there is no connection: nobody there, or somebody who refuses."""
     text = str(error) or type(error).__name__
-    if isinstance(error, redis.exceptions.AuthenticationError):
+    # redis-py tells of a wrong password by another class in each version, or by a cause.
+    if isinstance(error, redis.exceptions.AuthenticationError) or "username-password" in text:
         return ServerRefused("NOAUTH", f"Redis at {address} refuses the log-in: {text}")
     if isinstance(error, redis.exceptions.ResponseError | redis.exceptions.BusyLoadingError):
         return ServerRefused(text.split(" ", 1)[0], f"Redis at {address} can't serve for now: {text}")

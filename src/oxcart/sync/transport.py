@@ -32,10 +32,10 @@ class Transport:
         client = self._client or self._open()
         try:
             return client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        except redis.exceptions.AuthenticationError as error:
-            raise ServerRefused("NOAUTH", f"Redis at {masked(self.url)} refuses the log-in: {error}") from error
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__
+            if isinstance(error, redis.exceptions.AuthenticationError) or "username-password" in text:
+                raise ServerRefused("NOAUTH", f"Redis at {masked(self.url)} refuses the log-in: {text}") from error
             raise ConnectionFailed(f"no answer from Redis at {masked(self.url)}: {text}") from error
         except redis.exceptions.NoScriptError:
             raise server_error("NOSCRIPT no matching script") from None
