@@ -45,6 +45,7 @@ demo: $(VENV)/.run server
 
 test: $(VENV)/.test server
 	@$(BIN)/python -m pytest -n 2 $(TESTS)
+	@cd examples/taskmanager && ../../$(BIN)/python -m pytest
 
 check: $(VENV)/.check
 	@$(BIN)/ruff format --check .

@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 
 JSON_FIELDS = {"data", "opts", "returnvalue", "progress", "parent"}
 TIMES = {"timestamp", "processedOn", "finishedOn"}
+LATER_MS = 60_000
+"""No test takes longer until a job is tried."""
 
 
 async def dump(redis: Redis, prefix: str, queue: str) -> dict[str, Any]:
@@ -40,10 +42,8 @@ async def _value(redis: Redis, key: str, name: str) -> Any:
         case "stream":
             return [_event(fields) for _, fields in await redis.xrange(key)]  # pyright: ignore
         case _:
-            value = await redis.get(key)
-            if name.endswith(":lock"):
-                return "token"
-            return "time" if name == "stalled-check" else value
+            value = "token" if name.endswith(":lock") else "time" if name == "stalled-check" else await redis.get(key)
+            return [value, "ttl"] if await redis.ttl(key) >= 0 else value
 
 
 async def _hash(redis: Redis, key: str, name: str) -> dict[str, Any]:
@@ -69,13 +69,9 @@ async def _zset(redis: Redis, key: str, name: str) -> list[Any]:
     members = await redis.zrange(key, 0, -1, withscores=True)  # pyright: ignore
     if name == "delayed":
         start = key.removesuffix("delayed")
-        found: list[Any] = []
-        for member, score in members:
-            made = int(await redis.hget(f"{start}{member}", "timestamp") or 0)  # pyright: ignore
-            found.append((member, _roughly(int(score) // 4096 - made)))
-        return found
-    if name in ("completed", "failed", "waiting-children"):
-        return [(member, "time") for member, _ in members]
+        return [(member, await _due(redis, f"{start}{member}", int(score) // 4096)) for member, score in members]
+    if name in ("completed", "failed", "waiting-children") or name.endswith(":unsuccessful"):
+        return [(member, "time") for member in sorted(member for member, _ in members)]
     if name == "marker":
         return [(member, "time" if score else 0) for member, score in members]
     return [(member, int(score)) for member, score in members]
@@ -95,9 +91,13 @@ def _event(fields: dict[str, str]) -> dict[str, str]:
     return fields
 
 
-def _roughly(ms: int) -> int:
-    """A delay as seconds: a retry counts from the moment of the failure, not from when the job was made."""
-    return round(ms / 1000)
+async def _due(redis: Redis, key: str, due: int) -> str:
+    """When a delayed job is due, by its `delay`: counted from when it was made, or from what happened to it later."""
+    made, delay = [int(text or 0) for text in await redis.hmget(key, "timestamp", "delay")]  # pyright: ignore
+    since = due - delay - made
+    if since == 0:
+        return f"{delay} ms after it was made"
+    return f"{delay} ms after a later moment" if 0 < since < LATER_MS else f"{due - made} ms after it was made"
 
 
 def _arrays_as_node_has_them(value: Any) -> Any:

@@ -7,13 +7,16 @@ import contextlib
 import itertools
 import json
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+import threading
+from collections import deque
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent / "node"
-PACKAGES = ("bullmq", "bullmq5", "express", "@bull-board/api", "@bull-board/express")
+ANSWER_S = 30
+"""How long an operation may take, and Node to start."""
 
 
 class NodeError(Exception):
@@ -25,68 +28,85 @@ class NodeError(Exception):
         self.name = error["name"]
 
 
+class PeerGone(Exception):
+    """The Node process ended, or does not answer. The text has what it wrote to stderr."""
+
+
 def missing() -> str:
     """What is not here that interop tests need; empty if all is."""
     if shutil.which("node") is None:
         return "Node is not installed"
-    if lacking := [name for name in PACKAGES if not (HERE / "node_modules" / name).is_dir()]:
-        return f"{', '.join(lacking)} not installed (npm ci in tests/interop/node)"
+    if not all((HERE / "node_modules" / name).is_dir() for name in ("bullmq", "bullmq5", "@bull-board/api")):
+        return "the Node packages are not installed (npm ci in tests/interop/node)"
     return ""
 
 
 class Peer:
-    """BullMQ for Node. Every request is an operation of `peer.mjs`: `await node("add", queue=…, name=…)`."""
+    """BullMQ for Node. Every request is an operation of `peer.mjs`: `await node("add", queue=…, name=…)`.
 
-    def __init__(self, version: int, process: asyncio.subprocess.Process) -> None:
+    It belongs to no event loop, since tests share it, each with a loop of its own; `reset` comes between them.
+    """
+
+    def __init__(self, version: int, process: subprocess.Popen[bytes]) -> None:
         self.version = version
         self.events: list[dict[str, Any]] = []
         """What its QueueEvents told: kind, queue, fields."""
         self._process = process
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._complaints: list[str] = []
-        self._reading = asyncio.ensure_future(self._read())
-        self._listening = asyncio.ensure_future(self._listen())
+        self._waiting: dict[int, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._ready = threading.Event()
+        self._said: deque[str] = deque(maxlen=50)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)]
+        for thread in self._threads:
+            thread.start()
 
-    @staticmethod
-    @asynccontextmanager
-    async def start(version: int, socket: str) -> AsyncIterator[Peer]:
-        process = await asyncio.create_subprocess_exec(
-            "node",
-            str(HERE / "peer.mjs"),
-            str(version),
-            socket,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**24,
+    @classmethod
+    def start(cls, version: int, socket: str) -> Peer:
+        """Start Node with this version of BullMQ; returns when it answers. To be closed, or used in `async with`."""
+        process = subprocess.Popen(
+            ["node", str(HERE / "peer.mjs"), str(version), socket],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        peer = Peer(version, process)
-        try:
-            await peer._within_30_s(peer._ready, "to start")
-            yield peer
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            await peer._reading
-            await peer._listening
-            transport: Any = process._transport  # pyright: ignore
-            transport.close()
-            await asyncio.sleep(0)
+        peer = cls(version, process)
+        if not peer._ready.wait(ANSWER_S) or not peer.alive:
+            peer.close()
+            raise PeerGone(f"Node with BullMQ {version} did not start:\n{peer.stderr}")
+        return peer
+
+    async def __aenter__(self) -> Peer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
 
     async def __call__(self, op: str, **arguments: Any) -> Any:
         """Do an operation there; its result, or what it threw as a `NodeError`."""
-        if self._reading.done():
-            raise self._gone()
         number = next(self._numbers)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"request": number, "op": op, **arguments}).encode() + b"\n")
-        with contextlib.suppress(ConnectionError):  # it is gone: the answer says so
-            await self._process.stdin.drain()
-        return await self._within_30_s(answer, op)
+        answer: Future[Any] = Future()
+        with self._lock:
+            self._waiting[number] = answer
+        line = json.dumps({"request": number, "op": op, **arguments}).encode() + b"\n"
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+            return await asyncio.wait_for(asyncio.wrap_future(answer), ANSWER_S)
+        except TimeoutError:
+            raise PeerGone(f"no answer from Node to {op} in {ANSWER_S} s:\n{self.stderr}") from None
+        except (OSError, ValueError) as error:
+            raise PeerGone(f"Node is gone, asked to {op}:\n{self.stderr}") from error
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def stderr(self) -> str:
+        """The last lines that Node wrote there."""
+        return "\n".join(self._said)
 
     def told(self, kind: str, job_id: str) -> list[dict[str, Any]]:
         """The fields of the events of this kind about this job."""
@@ -94,46 +114,53 @@ class Peer:
             item["fields"] for item in self.events if item["event"] == kind and item["fields"].get("jobId") == job_id
         ]
 
-    async def _within_30_s(self, answer: asyncio.Future[Any], what: str) -> Any:
-        try:
-            return await asyncio.wait_for(answer, 30)
-        except TimeoutError:
-            raise TimeoutError(f"Node had 30 s {what}\n{self._stderr()}") from None
+    async def reset(self) -> None:
+        """Close its queues, workers and listeners, for the next test."""
+        await self("reset")
+        self.events.clear()
 
-    def _gone(self) -> ConnectionError:
-        return ConnectionError(f"the Node process has ended\n{self._stderr()}")
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.wait()
 
-    def _stderr(self) -> str:
-        return "".join(self._complaints[-50:])
+    def close(self) -> None:
+        self.kill()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):  # what was still to be written
+                    pipe.close()
 
-    async def _listen(self) -> None:
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
-            self._complaints.append(line.decode(errors="replace"))
-
-    async def _read(self) -> None:
-        try:
-            await self._take_answers()
-        finally:
-            await self._listening  # what it said at last
-            for answer in (self._ready, *self._waiting.values()):
-                if not answer.done():
-                    answer.set_exception(self._gone())
-                    answer.exception()  # nobody may be waiting
-
-    async def _take_answers(self) -> None:
+    def _read(self) -> None:
         assert self._process.stdout is not None
-        async for line in self._process.stdout:
+        for line in self._process.stdout:
             message = json.loads(line)
             if "ready" in message:
-                self._ready.set_result(None)
+                self._ready.set()
             elif "event" in message:
                 self.events.append(message)
             else:
-                answer = self._waiting.pop(message["reply"])
-                if answer.done():
-                    continue
-                if "error" in message:
-                    answer.set_exception(NodeError(message["error"]))
-                else:
-                    answer.set_result(message["result"])
+                self._answer(message)
+        self._ready.set()
+        with self._lock:
+            for answer in self._waiting.values():
+                if answer.set_running_or_notify_cancel():
+                    answer.set_exception(PeerGone(f"Node ended:\n{self.stderr}"))
+            self._waiting.clear()
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        with self._lock:
+            answer = self._waiting.pop(message["reply"])
+        if not answer.set_running_or_notify_cancel():
+            return  # nobody waits for it any more
+        if "error" in message:
+            answer.set_exception(NodeError(message["error"]))
+        else:
+            answer.set_result(message["result"])
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._said.append(line.decode(errors="replace").rstrip())

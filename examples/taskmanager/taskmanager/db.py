@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.schema import CreateTable
 
@@ -17,6 +19,9 @@ ASYNC_DRIVERS = {
     "mysql": "mysql+aiomysql",
     "mariadb": "mariadb+aiomysql",
 }
+
+LOCKED_S = 10
+"""How long to wait for another process that writes to the same SQLite file."""
 
 
 class Database:
@@ -34,9 +39,26 @@ class Database:
 
     async def create_tables(self) -> None:
         """Create what is missing; several processes may do so at once."""
+        if self.engine.dialect.name == "sqlite":
+            await self._let_read_while_written()
         async with self.engine.begin() as connection:
             for table in Base.metadata.sorted_tables:
                 await connection.execute(CreateTable(table, if_not_exists=True))
+
+    async def _let_read_while_written(self) -> None:
+        """Switch the file to a write-ahead log, so that readers and the writer don't wait for each other."""
+        async with asyncio.timeout(LOCKED_S):
+            while True:
+                try:
+                    async with self.engine.connect() as connection:
+                        await connection.execution_options(isolation_level="AUTOCOMMIT")
+                        await connection.execute(text("PRAGMA journal_mode=WAL"))
+                    return
+                except OperationalError as error:
+                    # SQLite doesn't wait by itself while another process makes the same switch.
+                    if "locked" not in str(error.orig):
+                        raise
+                    await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -50,8 +72,8 @@ def with_async_driver(url: str) -> URL:
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
-    """Let the web application and the workers use one file: readers don't block the writer, writers wait in turn."""
+    """Let the web application and the workers write to one file: they wait for each other in turn."""
     cursor = connection.cursor()
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={LOCKED_S * 1000}", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

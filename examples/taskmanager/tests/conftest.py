@@ -1,4 +1,4 @@
-"""Fixtures: for each test a Redis, a database and an inbox of its own, the application on them, and a worker on demand."""
+"""Fixtures: for each test a Redis, a database and an inbox of its own, the application on them, a worker on demand."""
 
 from __future__ import annotations
 

@@ -23,6 +23,17 @@ from taskmanager.models import User
 from taskmanager.settings import Settings
 
 BUSY = "451 4.3.0 try again later"
+GONE = "550 5.1.1 no such mailbox"
+
+
+def refuse_for_now(mail: EmailMessage) -> str:
+    """As a busy mail server does."""
+    return BUSY
+
+
+def refuse_for_good(mail: EmailMessage) -> str:
+    """As a mail server does that doesn't know the receiver."""
+    return GONE
 
 
 def part(mail: EmailMessage, kind: str) -> str:
@@ -166,7 +177,7 @@ async def test_one_alert_is_given_when_the_attempts_are_exhausted(
     alerts: Alerts,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    inbox.refuse = lambda mail: BUSY
+    inbox.refuse = refuse_for_now
     user = await register()
     job = await queue.add("welcome", {"userId": user["id"]}, backoff=Backoff.fixed(0.01))
     await run_worker()
@@ -197,7 +208,7 @@ async def test_a_mail_server_that_is_away_is_tried_again(
 async def test_a_mail_that_is_refused_for_good_is_not_tried_again(
     queue: Queue, inbox: Inbox, register: Register, run_worker: RunWorker, alerts: Alerts
 ) -> None:
-    inbox.refuse = lambda mail: "550 5.1.1 no such mailbox"
+    inbox.refuse = refuse_for_good
     await run_worker()
     job_id = (await register())["job"]["id"]
 

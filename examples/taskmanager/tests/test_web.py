@@ -13,7 +13,7 @@ import pytest
 from conftest import Register, RunWorker
 from fastapi import FastAPI
 from oxcart import Queue
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from waiting import wait_until
 
 from taskmanager.app import create_app
@@ -177,6 +177,8 @@ async def test_tables_may_be_created_by_several_processes_at_once(settings: Sett
 
     await asyncio.gather(*(database.create_tables() for database in databases))
 
+    async with databases[0].engine.connect() as connection:
+        assert await connection.scalar(text("PRAGMA journal_mode")) == "wal"
     for database in databases:
         await database.close()
 

@@ -12,13 +12,18 @@ Unit = Literal["jobs/s", "µs", "ms"]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of a measure has taken; `waits_ms` are the times from adding to starting, if it measures those."""
+    """What one run of a measure has taken.
+
+    `waits_ms` are the times from adding to starting, if it measures those. `others_cpu_s` is the CPU time that this
+    machine has meanwhile spent on anything else, where it can tell.
+    """
 
     jobs: int
     seconds: float
     client_cpu_s: float
     redis_cpu_s: float
     waits_ms: tuple[float, ...] = ()
+    others_cpu_s: float = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,8 +184,8 @@ async def _work_off(task: Task, queue: Queue, count: int, watch: Watch | None) -
 
 
 async def _until_settled(queue: Queue) -> None:
-    while any((await queue.counts("waiting", "active")).values()):
-        await asyncio.sleep(0.001)  # noqa: ASYNC110 (it is Redis that is to say so)
+    while any((await queue.counts("waiting", "active")).values()):  # noqa: ASYNC110 (no event of ours: Redis says it)
+        await asyncio.sleep(0.001)
 
 
 @asynccontextmanager

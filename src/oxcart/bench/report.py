@@ -10,6 +10,9 @@ from typing import Any
 
 from .figures import FIGURES, Figure, Run
 
+BUSY = 0.1
+"""If others use more of the machine than this, the report says that its figures say little."""
+
 HEADINGS = ("measure", "Oxcart", "Node BullMQ", "ratio", "goal", "")
 
 
@@ -77,6 +80,12 @@ class Report:
             if figure.measure in self.ours
         ]
 
+    def others_share(self) -> float:
+        """Which part of the machine was busy with something else while it was measured."""
+        runs = [run for side in (self.ours, self.node) for found in side.values() for run in found]
+        seconds = sum(run.seconds for run in runs) * self.facts["cpus"]
+        return sum(run.others_cpu_s for run in runs) / seconds if seconds else 0
+
     def headline(self) -> str:
         """The machine and the versions, in a line."""
         facts = self.facts
@@ -90,7 +99,9 @@ class Report:
         )
 
     def _legend(self) -> str:
-        return _QUICK if self.facts["quick"] else _LEGEND
+        share = self.others_share()
+        busy = _BUSY.format(share) if share > BUSY else ""
+        return (_QUICK if self.facts["quick"] else _LEGEND) + busy
 
     def as_table(self) -> str:
         """For a terminal."""
@@ -109,11 +120,13 @@ class Report:
     def as_json(self) -> str:
         """For programs."""
         figures = {row.figure.name: row.as_json() for row in self.rows()}
-        return json.dumps({"facts": self.facts, "figures": figures}, indent=2, ensure_ascii=False)
+        facts = {**self.facts, "others_share": self.others_share()}
+        return json.dumps({"facts": facts, "figures": figures}, indent=2, ensure_ascii=False)
 
 
 _LEGEND = "Medians, ranges in brackets. A ratio is ours to Node's in runs side by side; its median is held to the goal."
 _QUICK = "A quick run shows that all works, not how fast: Node is not warm yet, and starting counts."
+_BUSY = "\nThe machine was busy with something else meanwhile ({:.0%} of it): these figures say little."
 
 
 def _spread(values: list[float], unit: str, tell: Callable[[float], str]) -> str:

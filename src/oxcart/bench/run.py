@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +42,7 @@ def bench(
     """Measure, and report. Without a URL on a server of our own, started for it and gone afterwards."""
     measures = _chosen(only)
     node = find_node(node_modules)
-    with _server_url(url) as place, closing(Server(place)) as server:
+    with _server(url) as server:
         report = Report(_facts(server, node, pairs, quick))
         for measure in measures:
             report.ours[measure.name], report.node[measure.name] = [], []
@@ -63,16 +63,18 @@ def _chosen(names: Sequence[str]) -> list[Measure]:
 
 
 @contextmanager
-def _server_url(url: str | None) -> Generator[str, None, None]:
+def _server(url: str | None) -> Generator[Server, None, None]:
     named = url or os.environ.get("OXCART_REDIS_URL") or os.environ.get("REDIS_URL")
-    if named is not None and not embedded.is_embedded(Connection(named).url):
-        yield named
-        return
-    try:
-        with embedded.running(embedded.directory_of(named) if named else None) as place:
-            yield place
-    except (embedded.ServerNotFound, embedded.ServerFailed) as error:
-        raise RunFailed(str(error)) from None
+    with ExitStack() as stack:
+        if named is None or embedded.is_embedded(Connection(named).url):
+            directory = None if named is None else embedded.directory_of(named)
+            try:
+                place = stack.enter_context(embedded.running(directory))
+            except (embedded.ServerNotFound, embedded.ServerFailed) as error:
+                raise RunFailed(str(error)) from None
+        else:
+            place = named
+        yield stack.enter_context(closing(Server(place, ours=named is None)))
 
 
 def _facts(server: Server, node: Node | None, pairs: int, quick: bool) -> dict[str, Any]:
@@ -101,15 +103,28 @@ def _measure(command: list[str], server: Server, measure: Measure, quick: bool) 
     try:
         with _child(command, measure.name) as say_and_hear:
             say_and_hear(task.as_message())
-            before = server.cpu_s()
+            redis_s, all_s = server.cpu_s(), _machine_cpu_s()
             taken = say_and_hear("go")
-            return _run_of(task, taken, server.cpu_s() - before)
+            redis_s, all_s = server.cpu_s() - redis_s, _machine_cpu_s() - all_s
+            return _run_of(task, taken, redis_s, all_s)
     finally:
         server.forget(task.queue)
 
 
-def _run_of(task: Task, taken: dict[str, Any], redis_cpu_s: float) -> Run:
-    return Run(task.jobs, taken["seconds"], taken["client_cpu_s"], redis_cpu_s, tuple(taken["waits_ms"]))
+def _run_of(task: Task, taken: dict[str, Any], redis_s: float, all_s: float) -> Run:
+    client_s = taken["client_cpu_s"]
+    others_s = max(0.0, all_s - redis_s - client_s)
+    return Run(task.jobs, taken["seconds"], client_s, redis_s, tuple(taken["waits_ms"]), others_s)
+
+
+def _machine_cpu_s() -> float:
+    """CPU time that all cores were busy so far, in our work or in others'; 0 where it isn't told."""
+    try:
+        line = Path("/proc/stat").read_text().split("\n", 1)[0]
+    except OSError:
+        return 0
+    user, nice, system, _idle, _waiting, *interrupts_and_stolen = map(int, line.split()[1:9])
+    return (user + nice + system + sum(interrupts_and_stolen)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -129,20 +144,24 @@ def _child(command: list[str], name: str) -> Generator[Callable[[Any], dict[str,
                 print(message if isinstance(message, str) else json.dumps(message), file=stdin, flush=True)
             answer = stdout.readline()
             if not answer:
-                raise RunFailed(_why(process, errors, command, name))
+                raise RunFailed(f"{name} by {Path(command[0]).name} {_why(process, errors, deadline)}")
             return json.loads(answer)
 
         try:
             yield say_and_hear
             if process.wait() != 0:
-                raise RunFailed(_why(process, errors, command, name))
+                raise RunFailed(f"{name} by {Path(command[0]).name} {_why(process, errors, deadline)}")
         finally:
             deadline.cancel()
             process.kill()
+            with suppress(BrokenPipeError):  # what it did not want to hear
+                stdin.close()
 
 
-def _why(process: subprocess.Popen[str], errors: IO[str], command: list[str], name: str) -> str:
+def _why(process: subprocess.Popen[str], errors: IO[str], deadline: threading.Timer) -> str:
     code = process.wait()
+    if deadline.finished.is_set():
+        return f"took longer than {DEADLINE_S} s"
     errors.seek(0)
     said = errors.read().strip().splitlines()
-    return f"{name} by {Path(command[0]).name} ended with {code}: {said[-1] if said else 'it said nothing'}"
+    return f"ended with {code}: {said[-1] if said else 'it said nothing'}"

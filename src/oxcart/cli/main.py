@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def bench(
         if sys.stderr.isatty():
             click.echo(line, err=True)
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is measured on is tidied first, as for Ctrl-C
     try:
         report = measure(url, node_modules, pairs or (1 if quick else 3), quick, only, tell)
     except OptionsError as error:

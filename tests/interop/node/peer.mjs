@@ -9,6 +9,8 @@ const connection = { path, maxRetriesPerRequest: null };
 const queues = new Map();
 const workers = new Map();
 const listeners = new Map();
+const held = new Map();
+const sites = [];
 let flows;
 
 const say = (value) => process.stdout.write(JSON.stringify(value) + '\n');
@@ -35,6 +37,9 @@ const behaviours = {
   sleep: async (job) => { await new Promise((end) => setTimeout(end, job.data.ms)); return 'slept'; },
   progress: async (job) => { await job.updateProgress({ half: true }); await job.log('a line'); return 'told'; },
   count: async (job) => ({ node: job.id }),
+  // Runs until it is told to end: how, says `release`.
+  hold: (job) => new Promise((end, fail) => held.set(job.id, { end, fail })),
+  byName: (job) => behaviours[job.name](job),
 };
 
 const ops = {
@@ -51,8 +56,8 @@ const ops = {
     workers.set(queue, [...(workers.get(queue) ?? []), worker]);
     await worker.waitUntilReady();
   },
-  closeWorkers: async ({ queue }) => {
-    for (const worker of workers.get(queue) ?? []) await worker.close();
+  closeWorkers: async ({ queue, force }) => {
+    for (const worker of workers.get(queue) ?? []) await worker.close(force);
     workers.delete(queue);
   },
   listen: async ({ queue }) => {
@@ -62,6 +67,13 @@ const ops = {
       'stalled', 'drained', 'duplicated', 'removed'];
     for (const kind of kinds) events.on(kind, (fields) => say({ event: kind, queue, fields }));
     await events.waitUntilReady();
+  },
+  holding: async () => [...held.keys()],
+  release: async ({ id, error }) => {
+    const { end, fail } = held.get(id);
+    held.delete(id);
+    if (error) fail(new Error(error));
+    else end('released');
   },
   waitUntilFinished: async ({ queue, id, ttl }) => {
     const job = await jobOf(queue, id);
@@ -80,10 +92,21 @@ const ops = {
     createBullBoard({ queues: names.map((name) => new BullMQAdapter(queueOf(name))), serverAdapter: server });
     const app = express();
     app.use('/', server.getRouter());
-    return new Promise((up) => { const web = app.listen(0, '127.0.0.1', () => up(web.address().port)); });
+    return new Promise((up) => { const web = app.listen(0, '127.0.0.1', () => up(web.address().port)); sites.push(web); });
+  },
+  // Between two tests: as if nothing had been made.
+  reset: async () => {
+    for (const { fail } of held.values()) fail(new Error('the test is over'));
+    held.clear();
+    for (const site of sites.splice(0)) { site.closeAllConnections(); site.close(); }
+    await Promise.all([...workers.values()].flat().map((worker) => worker.close(true)));
+    await Promise.all([...listeners.values(), ...queues.values(), ...(flows ? [flows] : [])].map((one) => one.close()));
+    for (const map of [workers, listeners, queues]) map.clear();
+    flows = undefined;
   },
 };
 
+process.on('unhandledRejection', (error) => console.error('unhandled', error));
 say({ ready: true });
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);

@@ -11,11 +11,14 @@ from pathlib import Path
 LEASH = str(Path(__file__).with_name("leash.py"))
 STOP_WITHIN_S = 12
 
+OnLine = Callable[[str, str], None]
+"""Gets the name of a process, and a line that it has written."""
+
 
 class Child:
     """A process that ends with us. `last_line` is what it said last."""
 
-    def __init__(self, name: str, leash: asyncio.subprocess.Process, on_line: Callable[[str], None]) -> None:
+    def __init__(self, name: str, leash: asyncio.subprocess.Process, on_line: OnLine) -> None:
         self.name = name
         self.last_line = ""
         self._leash = leash
@@ -29,7 +32,7 @@ class Child:
             line = raw.decode(errors="replace").rstrip()
             if line:
                 self.last_line = line
-                self._on_line(line)
+                self._on_line(self.name, line)
         return await self._leash.wait()
 
     async def stop(self) -> None:
@@ -44,7 +47,7 @@ class Child:
 
 @asynccontextmanager
 async def running(
-    name: str, command: list[str], environment: Mapping[str, str], folder: Path, on_line: Callable[[str], None]
+    name: str, command: list[str], environment: Mapping[str, str], folder: Path, on_line: OnLine
 ) -> AsyncGenerator[Child, None]:
     """A Python program (`command` is what follows `python`) that runs while the block does."""
     leash = await asyncio.create_subprocess_exec(

@@ -53,7 +53,8 @@ class Tour:
         self._inbox = inbox
 
     async def run(self) -> None:
-        """Go through all of it; raises `Unexpected` if an answer isn't what it should be."""
+        """Wait for all parts, then go through it; raises `Unexpected` if something isn't what it should be."""
+        await self._watch.until_ready()
         ada = await self._register("Ada Lovelace", "ada@example.com")
         grace = await self._register("Grace Hopper", "grace@example.com")
         await self._watch.until(lambda: len(self._inbox.mails) >= 2 and self._all_completed(2))
@@ -80,6 +81,11 @@ class Tour:
             if job.get("state") != "completed"
         )
         return f"{len(self._inbox.mails)} of {MAILS} mails have arrived; {jobs or 'no job is unfinished'}"
+
+    @property
+    def last_job_id(self) -> str:
+        """The newest job that it knows of."""
+        return list(self._watch.jobs)[-1]
 
     def summary(self) -> str:
         """What came of it, in a line."""

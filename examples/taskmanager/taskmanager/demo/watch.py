@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -32,12 +33,15 @@ class Watch:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
-    async def until(self, condition: Any) -> None:
+    async def until_ready(self) -> None:
+        """Wait until the worker works, and the web application answers and has reached Redis."""
+        while not self.worker_starts or not await self._answers():
+            await self._pause()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition, looked at whenever something has happened, is true."""
         while not condition():
-            self._changed.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
+            await self._pause()
 
     def state(self, job_id: str) -> str:
         """Where a job was when it was looked at last."""
@@ -111,11 +115,22 @@ class Watch:
                 self._changed.set()
         return self.jobs.get(job_id, {})
 
+    async def _answers(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return (await self._api.get(f"/jobs/{EMAIL}/none")).status_code == 404
+        return False
+
+    async def _pause(self) -> None:
+        """Until something happens, but not for long."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
+
     def _named(self, facts: dict[str, Any]) -> str:
         name = facts.get("name") or self.jobs.get(facts["id"], {}).get("name", "")
         return f"job {facts['id']} {name}"
 
-    def _start(self, looking: Any) -> None:
+    def _start(self, looking: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(looking)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

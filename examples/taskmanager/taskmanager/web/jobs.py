@@ -41,7 +41,9 @@ async def show_job(queue: str, job_id: str, queues: NeedsQueues) -> ShownJob:
     chosen = queues.named(queue)
     if chosen is None:
         raise HTTPException(404, f"there is no queue {queue!r}")
-    job, state = await chosen.job(job_id), await chosen.state(job_id)
+    # In this order: a job that is seen as completed is then read with its result.
+    state = await chosen.state(job_id)
+    job = await chosen.job(job_id)
     if job is None or state is JobState.UNKNOWN:
         raise HTTPException(404, f"there is no job {job_id!r} in the queue {queue!r} (any more)")
     return ShownJob(
