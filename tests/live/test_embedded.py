@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from oxcart import Job, Queue, Worker, embedded
@@ -111,8 +112,10 @@ def is_locked(file: Path) -> bool:
 
 def is_gone(pid: int) -> bool:
     """Ended, or only waiting for whatever is process 1 here to notice."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
-    return not state.strip() or state.startswith("Z")
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def server_pid(folder: Path) -> int:
@@ -120,8 +123,7 @@ def server_pid(folder: Path) -> int:
 
 
 def watcher_pid(folder: Path) -> int:
-    command = ["ps", "-o", "ppid=", "-p", str(server_pid(folder))]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return psutil.Process(server_pid(folder)).ppid()
 
 
 def ask(path: str, *words: str) -> str:
@@ -138,7 +140,7 @@ class User:
 
     def __init__(self, folder: Path, program: str = USER, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-S", "-c", program, str(folder)],
+            [sys.executable, "-c", program, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
