@@ -99,7 +99,11 @@ const ops = {
     for (const { fail } of held.values()) fail(new Error('the test is over'));
     held.clear();
     for (const site of sites.splice(0)) { site.closeAllConnections(); site.close(); }
-    await Promise.all([...workers.values()].flat().map((worker) => worker.close(true)));
+    await Promise.all([...workers.values()].flat().map(async (worker) => {
+      const closing = worker.close();
+      const soon = new Promise((end) => setTimeout(end, 1000, 'late').unref());
+      if (await Promise.race([closing, soon]) === 'late') await worker.close(true);
+    }));
     await Promise.all([...listeners.values(), ...queues.values(), ...(flows ? [flows] : [])].map((one) => one.close()));
     for (const map of [workers, listeners, queues]) map.clear();
     flows = undefined;
