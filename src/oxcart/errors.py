@@ -118,6 +118,10 @@ _REFUSALS: dict[int, tuple[type[JobError], str]] = {
     -3: (InvalidState, "job {id} of {queue} is not in the state that this needs"),
     -4: (PendingChildren, "job {id} of {queue} has pending children and can't be completed before them"),
     -6: (LockLost, "job {id} of {queue} is locked by another worker"),
+    -20: (
+        JobError,
+        "job {id} of {queue} could not be settled, since keys are damaged: it comes back when it has stalled",
+    ),
     -9: (FailedChildren, "job {id} of {queue} can't be completed: at least one of its children failed"),
 }
 

@@ -124,8 +124,15 @@ class Adder:
             if lane is None:
                 return
             requests = self._load()
-            if requests:
+            if not requests:
+                continue
+            try:
                 self._post(lane, requests)
+            except Exception as error:  # a bug of ours must not leave the callers waiting
+                lane.requests = []
+                for request in requests:
+                    if not request.answer.done():
+                        request.answer.set_exception(error)
 
     def _load(self) -> list[_Request]:
         """As many requests as fit in one call; those that nobody waits for any more are left out."""
@@ -199,9 +206,17 @@ class Adder:
             self._flush()
 
     def _give_up(self, parcel: _Parcel) -> None:
-        """Its time is over: who waits is told, and it is not sent again."""
-        self._refuse(parcel, _given_up(parcel, self._timeout))
-        if parcel.again is not None:
+        """The time of some is over: they are told. When nobody waits any more, it is not sent again."""
+        loop = asyncio.get_running_loop()
+        late = [request for request in parcel.requests if request.deadline is not None]
+        error = _given_up(parcel, self._timeout)
+        for request in late:
+            if request.deadline is not None and request.deadline <= loop.time() and not request.answer.done():
+                request.answer.set_exception(error)
+        waiting = [request.deadline for request in late if request.deadline and not request.answer.done()]
+        if waiting:
+            parcel.timer = loop.call_at(min(waiting), self._give_up, parcel)
+        elif parcel.again is not None:
             parcel.again.cancel()
 
     @staticmethod

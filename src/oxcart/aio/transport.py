@@ -43,6 +43,8 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._opened_by: object = None
         self.up = False
+        self.client_id = 0
+        """The server's number for this connection, if it was asked for."""
 
     def take_over(self, connection: Any) -> None:
         """Become the protocol of a socket that redis-py has opened and logged in."""
@@ -170,7 +172,9 @@ class Transport:
     def current(self) -> Link | None:
         """The link, if it is up."""
         link = self._link
-        return link if link is not None and link.up else None
+        # A link of another event loop than this one is none.
+        usable = link is not None and link.up and self._loop is asyncio.get_running_loop()
+        return link if usable else None
 
     async def link(self) -> Link:
         """A link that is up; a `ConnectionFailed` if none can be had now."""
@@ -230,7 +234,11 @@ class Transport:
         if self._client_name:
             # A name that Redis refuses (spaces, non-ASCII) hides the worker from lists and harms nothing else.
             try:
-                await link.send(("CLIENT", "SETNAME", self._client_name), self.timeout)
+                _, number = await asyncio.gather(
+                    link.send(("CLIENT", "SETNAME", self._client_name), self.timeout),
+                    link.send(("CLIENT", "ID"), self.timeout),
+                )
+                link.client_id = number if isinstance(number, int) else 0
             except BaseException:
                 link.abort("given up while it was opened")
                 raise

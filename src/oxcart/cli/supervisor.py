@@ -97,7 +97,7 @@ class Supervisor:
         self._children[slot] = child
         log.info("worker process %d started (pid %d)", slot, child.pid)
         if self._stopping.is_set():
-            self._send(signal.SIGTERM)
+            child.send_signal(signal.SIGTERM)  # it alone: a second signal would make the others insist
         return child
 
     def _give_up(self, code: int) -> None:
@@ -137,6 +137,7 @@ class Supervisor:
     async def _watch(self) -> None:
         """Start the workers anew whenever a Python file below the current folder changes."""
         seen = await asyncio.to_thread(_snapshot, Path.cwd())
+        asked: set[int] = set()
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             now = await asyncio.to_thread(_snapshot, Path.cwd())
@@ -146,7 +147,10 @@ class Supervisor:
                 seen = now
                 self._generation += 1
                 self._changed.set()
-                self._send(signal.SIGTERM)
+                for child in self._children.values():
+                    if child.returncode is None and child.pid not in asked:  # twice would insist
+                        asked.add(child.pid)
+                        child.send_signal(signal.SIGTERM)
 
     @staticmethod
     async def _first_of(*events: asyncio.Event, timeout: float | None = None) -> None:

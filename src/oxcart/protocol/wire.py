@@ -127,6 +127,13 @@ def moment(ms: int) -> datetime | None:
         return None
 
 
+def refused_completion(code: int, job_id: str) -> str:
+    """What the wire says of a job that can't be completed for its children: stored as its failed reason."""
+    if code == -4:
+        return f"Job {job_id} has pending dependencies. moveToFinished"
+    return f"Cannot complete job {job_id} because it has at least one failed child. moveToFinished"
+
+
 # ------------------------------------------------------------------------------------------- options, out
 
 _RENAMED = {
@@ -196,18 +203,24 @@ def keep_for_script(retention: object) -> str:
             return keep_for_script(_keep_to_wire(retention))
         case dict():
             wire = cast(dict[str, Any], retention)
-            count, age, limit = (_number(wire.get(name)) for name in ("count", "age", "limit"))
-            if count is None and age is None:
-                return ""
-            counted = "" if count is None or count < 0 else f"{count:.0f}"
+            count, age, limit = (_at_least(0, wire.get(name)) for name in ("count", "age", "limit"))
+            counted = "" if count is None else f"{count:.0f}"
             aged = "" if age is None else f"{age * 1000:.0f}"
-            return f"{counted}:{aged}:{'' if limit is None else f'{limit:.0f}'}" if counted or aged else ""
+            return f"{counted}:{aged}:{f'{limit:.0f}' if limit else ''}" if counted or aged else ""
         case _:
             return ""
 
 
+def _at_least(least: int, value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number >= least else None
+
+
 def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number that can be counted with; JSON from elsewhere may have 1e999, which reads as infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < 2**53 else None
 
 
 # -------------------------------------------------------------------------------------------- options, in

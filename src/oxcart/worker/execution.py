@@ -55,9 +55,13 @@ class Attempt:
     stopped: bool = False
     """Whether a plain function should stop: it has to look at `job.cancelled`."""
     task: asyncio.Task[None] | None = None
+    owner: asyncio.Task[Any] | None = None
+    """The task in which the worker runs."""
     begun: bool = False
     sent: bool = False
-    """Whether its settlement was on its way before; then the answer "not yours" means "done already"."""
+    """Whether its settlement was on its way and no answer came; then the answer "not yours" means "done already"."""
+    refused: bool = False
+    """Whether Redis refused its settlement for a while, in which its lock may have run out."""
 
     @property
     def record(self) -> JobRecord:
@@ -65,7 +69,9 @@ class Attempt:
 
     def end(self, ending: Ending, why: str = "") -> None:
         """Make the processor stop, and say why."""
-        self.ending, self.why, self.stopped = ending, why, True
+        if self.ending is None or ending is Ending.LOCK_LOST:  # what was said first holds, but a lost job is lost
+            self.ending, self.why = ending, why
+        self.stopped = True
         # A task that is cancelled before its first step never runs, and its job would be handed in by nobody.
         if self.task is not None and self.begun:
             self.task.cancel()
@@ -107,14 +113,27 @@ async def execute(attempt: Attempt, run: Run, rules: Rules) -> Outcome:
         value = await _call(attempt, run, rules.timeout_s)
         text = wire.encode(value, f"the result of job {attempt.job.id}")
     except BaseException as error:  # SystemExit too: once it leaves a task, asyncio stops the loop
-        if attempt.ending is not None and (task := asyncio.current_task()) is not None and task.cancelling():
-            task.uncancel()
-        return judge(attempt, error, rules)
+        _accept_cancellation(attempt, error)
+        try:
+            return judge(attempt, error, rules)
+        except BaseException as second:  # stored values that nobody thought of: the job must not stay here for ever
+            return last_resort(attempt, error, second)
     keep = attempt.record.options.keep_completed
     settlement = Settlement(
         attempt.job.id, attempt.token, Verdict.COMPLETED, text, keep=rules.keep_completed if keep is None else keep
     )
     return Outcome(attempt, settlement, Verdict.COMPLETED, value=value)
+
+
+def _accept_cancellation(attempt: Attempt, error: BaseException) -> None:
+    """A cancellation of ours is dealt with; if all tasks are cancelled, since the loop ends, the job goes back."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        return
+    owner_ends = attempt.owner is not None and (attempt.owner.cancelling() > 0 or attempt.owner.done())
+    if attempt.ending is None and owner_ends and isinstance(error, asyncio.CancelledError):
+        attempt.ending = Ending.GIVEN_BACK
+    task.uncancel()
 
 
 def refuse_unfit(record: JobRecord, rules: Rules) -> None:
@@ -208,6 +227,14 @@ def _number(value: object) -> float:
 # ------------------------------------------------------------------------------------------------- telling
 
 
+def last_resort(attempt: Attempt, error: BaseException, second: BaseException) -> Outcome:
+    """The end of a job whose stored values don't even let its failure be judged."""
+    reason, _ = describe(error)
+    text = f"{reason} (and what is stored of the job can't be read: {describe(second)[0]})"
+    settlement = Settlement(attempt.job.id, attempt.token, Verdict.FAILED, text)
+    return Outcome(attempt, settlement, Verdict.FAILED, error=error)
+
+
 def _failure(attempt: Attempt, error: BaseException, verdict: Verdict, delay_ms: int, rules: Rules) -> Settlement:
     record = attempt.record
     try:
@@ -216,7 +243,7 @@ def _failure(attempt: Attempt, error: BaseException, verdict: Verdict, delay_ms:
     except wire.Unreadable:
         attempts, lifo, keep, limit = 0, False, None, None
     reason, trace = describe(error)
-    traces = [*record.stacktrace, trace]
+    traces = [*map(_sendable, record.stacktrace), trace]
     if limit is not None:
         traces = traces[-limit:] if limit > 0 else []
     return Settlement(

@@ -27,7 +27,7 @@ class LockKeeper:
         keys: Keys,
         lock_ms: int,
         held: dict[str, str],
-        on_lost: Callable[[list[str]], None],
+        on_lost: Callable[[list[tuple[str, str]]], None],
         on_error: Callable[[BaseException], None],
     ) -> None:
         self._connection = connection
@@ -65,13 +65,12 @@ class LockKeeper:
     def _renew(self) -> None:
         held = self._snapshot()
         for start in range(0, len(held), LARGEST_CALL):
-            lost = self._connection.run(
-                work.extend_locks(self._keys, self._lock_ms, held[start : start + LARGEST_CALL])
-            )
-            # Settled meanwhile is not lost.
-            lost = [job_id for job_id in lost if job_id in self._held]
-            if lost:
-                self._on_lost(lost)
+            part = held[start : start + LARGEST_CALL]
+            lost = set(self._connection.run(work.extend_locks(self._keys, self._lock_ms, part)))
+            # Settled meanwhile is not lost, nor settled and taken again, with another token.
+            still = [(job_id, token) for job_id, token in part if job_id in lost and self._held.get(job_id) == token]
+            if still:
+                self._on_lost(still)
 
     def _snapshot(self) -> list[tuple[str, str]]:
         while True:

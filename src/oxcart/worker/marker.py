@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 from ..aio.transport import Transport
 from ..clock import Clock
+from ..errors import OxcartError
 from ..protocol.keys import Keys
 
 LONGEST_S = 10
@@ -53,8 +56,17 @@ class Marker:
         # The deadline of the socket is the server's plus a margin: a dead peer must not hold the worker for ever.
         return await self._transport.execute("BZPOPMIN", self._key, f"{timeout_s:.3f}", timeout=timeout_s + 2)
 
-    def interrupt(self) -> None:
-        """End a wait under way by closing its connection. Cancelling it could lose a reply that carries the marker."""
+    async def interrupt(self, other: Transport) -> None:
+        """End a wait under way, asking for it over another connection.
+
+        Closing the socket is not enough: until the server notices, it may hand the marker to a connection that is gone,
+        and whoever needs it sleeps on.
+        """
+        link = self._transport.current
+        if link is not None and link.client_id and other.current is not None:
+            with contextlib.suppress(OxcartError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await other.execute("CLIENT", "UNBLOCK", link.client_id)
         self._transport.drop("closed")
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +28,9 @@ from ..protocol.record import JobRecord
 from .execution import Outcome
 from .supply import Supply
 
+BROKEN = -20
+"""The code of an attempt that could not be settled, since keys are damaged."""
+
 LARGEST_TRIP = 60
 """How many attempts are settled, and how many jobs taken, in one call at most: Redis is never held for long."""
 
@@ -42,8 +45,8 @@ ADOPT_AGAIN_S = 5
 class Ear:
     """Who is told what the shuttle learns."""
 
-    on_taken: Callable[[JobRecord, str, bool], None]
-    """A job is ours: record, token, whether it stalled before."""
+    on_taken: Callable[[JobRecord, str, bool, bool], None]
+    """A job is ours: record, token, whether it stalled before, whether there is room for it."""
     on_settled: Callable[[Outcome, int], None]
     """An attempt is settled, with its code."""
     on_poison: Callable[[str, str], None]
@@ -108,7 +111,9 @@ class Shuttle:
         """Counts the connections lost: a job taken in an earlier one may have lost its lock meanwhile."""
         self.supply = Supply(concurrency, self._batch, self.pump_soon)
         self._resting: asyncio.TimerHandle | None = None
-        self._uncertain = False  # a trip that asked for jobs is lost
+        self._lost: set[str] = set()  # tokens of trips that asked for jobs and whose answer was lost
+        self._adopted: set[tuple[str, str]] = set()  # (id, token) of jobs that came with them and were found
+        self._arriving = False
         self._troubled = False
         self._pauses = growing_pauses()
         self._mender: asyncio.Task[None] | None = None
@@ -133,7 +138,7 @@ class Shuttle:
     def hand_in(self, outcome: Outcome) -> None:
         """An attempt has ended: settle it with the others of this moment."""
         self._outbox.append(outcome)
-        if self._busy <= len(self._outbox):
+        if self._busy <= len(self._outbox) and not self._arriving:
             self._pump()  # nothing else runs here that could end in this moment too
         else:
             self.pump_soon()
@@ -148,6 +153,11 @@ class Shuttle:
         """There may be work: the marker was taken, or its time has come."""
         self.supply.look_again(woken=woken)
         self.pump_soon()
+
+    @property
+    def asking(self) -> bool:
+        """Whether a call under way may still bring jobs."""
+        return self._asked > 0
 
     @property
     def room(self) -> int:
@@ -192,11 +202,13 @@ class Shuttle:
         token = f"{self._worker_token}:{self._calls}"
         lane = asked > 0 and not self._suspect_held
         order = Order(token, asked, share=self.supply.sharing, suspects=int(lane))
-        settlements = [
-            (outcome.settlement, outcome.attempt.sent or outcome.attempt.taken_in != self.epoch) for outcome in outcomes
-        ]
+        settlements = [(outcome.settlement, self._was_cut_off(outcome)) for outcome in outcomes]
         call = work.settle_and_take(self._keys, self._clock(), self._limits, order, settlements)
         self._post(_Trip(link, call, token, outcomes, asked, lane), call.command())
+
+    def _was_cut_off(self, outcome: Outcome) -> bool:
+        attempt = outcome.attempt
+        return attempt.sent or attempt.refused or attempt.taken_in != self.epoch
 
     def _post(self, trip: _Trip, command: Any) -> None:
         self._trips.add(trip)
@@ -226,7 +238,16 @@ class Shuttle:
         self._pump()
 
     def _arrived(self, trip: _Trip, taken: Taken) -> None:
+        self._arriving = True  # nothing goes out before all that came is counted
+        try:
+            self._take_in(trip, taken)
+        finally:
+            self._arriving = False
+
+    def _take_in(self, trip: _Trip, taken: Taken) -> None:
         self._recovered()
+        for problem in taken.problems:
+            self._ear.on_trouble(ScriptError(trip.call.script.explain(problem)))
         codes = taken.codes or (0,) * len(trip.outcomes)
         for outcome, code in zip(trip.outcomes, codes, strict=True):
             self._settle(outcome, code)
@@ -261,17 +282,19 @@ class Shuttle:
         self._ear.on_settled(outcome, code)
 
     def _release(self, outcome: Outcome) -> None:
-        self._held.pop(outcome.settlement.job_id, None)
+        job_id, token = outcome.settlement.job_id, outcome.settlement.token
+        if self._held.get(job_id) == token:  # else it was taken again meanwhile, and that is another attempt's
+            del self._held[job_id]
         if outcome.attempt.suspect:
             self._suspect_held = False
             self.supply.suspect_done()
 
-    def _accept(self, record: JobRecord, token: str, suspect: bool) -> None:
+    def _accept(self, record: JobRecord, token: str, suspect: bool, *, room: bool = True) -> None:
         self._busy += 1
         self._held[record.id] = token
         if suspect:
             self._suspect_held = True
-        self._ear.on_taken(record, token, suspect)
+        self._ear.on_taken(record, token, suspect, room)
 
     def _free_lane(self, trip: _Trip) -> None:
         if trip.lane:
@@ -285,12 +308,14 @@ class Shuttle:
         if isinstance(error, ScriptError):
             self._broken(trip, ScriptError(trip.call.script.explain(str(error))))
             return
+        refused = isinstance(error, ServerRefused)  # then it did not run, and nothing is uncertain
         for outcome in trip.outcomes:
-            outcome.attempt.sent = True
+            outcome.attempt.refused = True
+            outcome.attempt.sent = outcome.attempt.sent or not refused
         self._busy += len(trip.outcomes)
         self._outbox.extendleft(reversed(trip.outcomes))
-        if trip.asked:
-            self._uncertain = True
+        if trip.asked and not refused:
+            self._lost.add(trip.token)
         self.trouble(error)
         if isinstance(error, ServerRefused) and error.code not in RECONNECT_CODES and trip.link.up:
             self._rest()
@@ -301,8 +326,6 @@ class Shuttle:
     def _broken(self, trip: _Trip, error: OxcartError) -> None:
         """The script itself failed: a bug, or keys that someone damaged. One attempt must not hold up the others."""
         self._ear.on_trouble(error)
-        for outcome in trip.outcomes:
-            outcome.attempt.sent = True
         if len(trip.outcomes) > 1:
             self._busy += len(trip.outcomes)
             self._outbox.extendleft(reversed(trip.outcomes))
@@ -311,8 +334,10 @@ class Shuttle:
             # Its lock is let go: another worker will have it when it has stalled, and count that.
             for outcome in trip.outcomes:
                 self._release(outcome)
+                self._ear.on_settled(outcome, BROKEN)
         if trip.asked:
-            self._uncertain = True
+            self._lost.add(trip.token)
+            self._adopt_later()
         self._rest()
 
     def _rest(self) -> None:
@@ -359,25 +384,43 @@ class Shuttle:
         while True:
             try:
                 await self._connection.transport.link()
-                if self._uncertain:
-                    await self.adopt()
-                    self._uncertain = False
-                    self._again = asyncio.get_running_loop().call_later(ADOPT_AGAIN_S, self._adopt_again)
+                if self._lost:
+                    await self._adopt()
+                    self._adopt_later()
                 return
             except ConnectionFailed as error:
                 self.trouble(error)
             await asyncio.sleep(next(pauses))
 
-    async def adopt(self) -> None:
-        """Take over the jobs that are locked by us without our knowing: the answer that brought them was lost."""
+    async def _adopt(self) -> None:
+        """Take over the jobs that came with a lost answer: only those, since all others are known or were settled."""
         for record, token in await self._connection.run(work.own_jobs(self._keys, f"{self._worker_token}:")):
-            known = record.id in self._held or any(token == trip.token for trip in self._trips)
-            if not known and record.fields:
-                self._accept(record, token, "stc" in record.fields and "defa" not in record.fields)
+            if token not in self._lost or (record.id, token) in self._adopted or not record.fields:
+                continue
+            self._adopted.add((record.id, token))
+            suspect = "stc" in record.fields and "defa" not in record.fields
+            self._accept(record, token, suspect, room=self.room > 0)
+
+    def _adopt_later(self) -> None:
+        """Look once more: a server that was frozen may run a lost call long after its connection is gone."""
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(ADOPT_AGAIN_S, self._adopt_again)
 
     def _adopt_again(self) -> None:
-        task = asyncio.ensure_future(self.adopt())
-        task.add_done_callback(_ignore_failure)
+        self._again = None
+        looked_for = frozenset(self._lost)
+        task = asyncio.ensure_future(self._adopt())
+        task.add_done_callback(partial(self._looked_again, looked_for))
+
+    def _looked_again(self, looked_for: frozenset[str], task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        if task.exception() is not None:
+            self._adopt_later()
+            return
+        self._lost -= looked_for
+        if not self._lost:
+            self._adopted.clear()
 
     # ---------------------------------------------------------------------------------------------- being waited for
 
@@ -389,20 +432,9 @@ class Shuttle:
             self._ear.on_quiet()
         _set(self.settled, quiet)
 
-    def unsettled(self) -> Iterable[Outcome]:
-        """What is still to be settled."""
-        yield from self._outbox
-        for trip in self._trips:
-            yield from trip.outcomes
-
 
 def _set(event: asyncio.Event, value: bool) -> None:
     if value:
         event.set()
     else:
         event.clear()
-
-
-def _ignore_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()  # the locks run out and the jobs come back by the stalled check

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
 from ..aio.connection import Connection
 from ..clock import Clock
-from ..errors import ConnectionFailed
+from ..errors import ConnectionFailed, OxcartError
 
 log = logging.getLogger("oxcart.worker")
 
@@ -28,8 +27,13 @@ class ClockCheck:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            with contextlib.suppress(ConnectionFailed):  # others tell of it
+            try:
                 self.judge(await self.offset_ms())
+            except ConnectionFailed:
+                pass  # others tell of it
+            except OxcartError as error:
+                log.info("%s: the server's clock can't be read, so it is not compared: %s", self._who, error)
+                return
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def offset_ms(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -15,7 +16,15 @@ from ..aio.job import Job
 from ..aio.transport import Transport
 from ..backoff import growing_pauses
 from ..clock import Clock, system_clock
-from ..errors import ConnectionFailed, FailedChildren, OptionsError, PendingChildren, Unrecoverable, refusal
+from ..errors import (
+    ConnectionFailed,
+    OptionsError,
+    OxcartError,
+    PendingChildren,
+    ScriptError,
+    Unrecoverable,
+    refusal,
+)
 from ..options import Duration, RateLimit, Retention, check, milliseconds
 from ..protocol import wire
 from ..protocol.calls.work import Limits, wake_idle
@@ -136,7 +145,10 @@ class Worker:
         self._attempts: dict[str, Attempt] = {}
         self._shuttle: Shuttle | None = None
         self._stop_asked = 0
-        self._grace_s: float | None = None
+        self._stop_by: float | None = None
+        self._ending = False
+        self._running_in: asyncio.Task[Any] | None = None
+        self._told: set[str] = set()
         self._changed: asyncio.Event | None = None
         self._closed: asyncio.Event | None = None
 
@@ -153,7 +165,7 @@ class Worker:
         """
         if self.phase is not Phase.CREATED:
             raise OptionsError(f"this worker is {self.phase.value}: make a new one to run again")
-        self.phase = Phase.RUNNING
+        self.phase, self._running_in = Phase.RUNNING, asyncio.current_task()
         self._changed, self._closed = asyncio.Event(), asyncio.Event()
         held: dict[str, str] = {}
         token = str(uuid.uuid4())
@@ -190,12 +202,14 @@ class Worker:
         Returns when all is settled and the connections are closed. To be called on the worker's own event loop.
         """
         if timeout is not None:
-            self._grace_s = milliseconds("timeout", timeout) / 1000
+            self._stop_by = time.monotonic() + milliseconds("timeout", timeout) / 1000
         if self.phase is Phase.CREATED:
             self.phase = Phase.CLOSED
             await self._close_connections()
             return
         self._asked_to_stop(insist=False)
+        if self._changed is not None:
+            self._changed.set()
         if self._closed is not None:
             await self._closed.wait()
 
@@ -205,13 +219,14 @@ class Worker:
         if self._shuttle is not None:
             self._shuttle.stop_taking()
         self._listeners.emit("paused")
-        while wait and self._attempts and self._changed is not None:
-            self._changed.clear()
-            await self._changed.wait()
+        while wait and self.paused and self._shuttle is not None and (self._attempts or self._shuttle.asking):
+            await self._change([], None)
 
     def resume(self) -> None:
         """Take jobs again after `pause`."""
         self.paused = False
+        if self._changed is not None:
+            self._changed.set()  # whoever waits for the pause need not wait any longer
         if self._shuttle is not None and self.phase is Phase.RUNNING:
             self._shuttle.start()
             self._shuttle.look_again(woken=False)
@@ -254,21 +269,29 @@ class Worker:
             shuttle.pump_soon()
         self._listeners.emit("ready")
         while not self._stop_asked:
-            await self._change(helpers)
+            await self._change(helpers, None)
         self.phase = Phase.DRAINING
         shuttle.stop_taking()
-        grace_s = self._shutdown_s if self._grace_s is None else self._grace_s
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                while self._stop_asked < 2 and (self._attempts or not shuttle.settled.is_set()):
-                    await self._change(helpers)
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + self._shutdown_s
+        await self._until_idle(shuttle, helpers, lambda: self._stop_asked >= 2)
 
-    async def _change(self, helpers: Sequence[asyncio.Future[None]]) -> None:
+    async def _until_idle(
+        self, shuttle: Shuttle, helpers: Sequence[asyncio.Future[None]], enough: Callable[[], bool]
+    ) -> None:
+        """Wait until nothing runs and all is settled, or `_stop_by` (which may change meanwhile) has passed."""
+        while not enough() and (self._attempts or not shuttle.settled.is_set()):
+            left_s = (self._stop_by or 0) - time.monotonic()
+            if left_s <= 0:
+                return
+            await self._change(helpers, left_s)
+
+    async def _change(self, helpers: Sequence[asyncio.Future[None]], timeout_s: float | None) -> None:
         """Wait until something has changed; a helper that could not be kept alive ends the worker, loudly."""
         assert self._changed is not None
         waiting = asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait([waiting, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([waiting, *helpers], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
         self._changed.clear()
@@ -279,16 +302,17 @@ class Worker:
     async def _end(self, shuttle: Shuttle, marker: Marker, helpers: Sequence[asyncio.Future[None]]) -> None:
         """Give back what still runs, settle all, stop the helpers, close the connections."""
         shuttle.stop_taking()
+        self._ending = True  # what a call under way still brings goes back unrun
         for attempt in list(self._attempts.values()):
             if attempt.task is not None and not attempt.task.done():
                 attempt.end(Ending.GIVEN_BACK)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S):
-                while self._attempts or not shuttle.settled.is_set():
-                    await self._change([])
-        for job_id in self._attempts:
-            log.warning("job %s of %s could not be handed back: it will come back when it has stalled", job_id, self)
-        marker.interrupt()
+        self._stop_by = time.monotonic() + FLUSH_S
+        await self._until_idle(shuttle, [], lambda: False)
+        for attempt in self._attempts.values():
+            log.warning("%s: job %s could not be handed back: it comes back when it has stalled", self, attempt.job.id)
+            if attempt.task is not None:
+                attempt.task.cancel()
+        await marker.interrupt(self._connection.transport)
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
@@ -330,6 +354,11 @@ class Worker:
                 self._trouble(error)
                 took = False
                 await asyncio.sleep(next(pauses))
+            except ScriptError as error:
+                # The marker's key is damaged, or may not be read: then the queue is looked at by the clock.
+                self._tell_once(error)
+                took = False
+                await asyncio.sleep(self._drain_s)
             shuttle.hungry.clear()
             shuttle.look_again(woken=took)
 
@@ -346,7 +375,7 @@ class Worker:
             on_quiet=self._check_stop,
         )
 
-    def _taken(self, record: JobRecord, token: str, suspect: bool) -> None:
+    def _taken(self, record: JobRecord, token: str, suspect: bool, room: bool) -> None:
         assert self._shuttle is not None
         fields = record.fields
         fields["processedOn"] = str(self._clock())
@@ -354,7 +383,13 @@ class Worker:
         if self.name:
             fields["pb"] = self.name
         job = Job(record, self.keys, self._connection, on_progress=self._progressed)
-        job.attempt = attempt = Attempt(job, token, self._shuttle.epoch, suspect)
+        job.attempt = attempt = Attempt(job, token, self._shuttle.epoch, suspect, owner=self._running_in)
+        if (older := self._attempts.get(record.id)) is not None:
+            older.end(Ending.LOCK_LOST)  # its lock ran out, and the job came back here
+        if "rjk" in fields:
+            self._tell_once(OxcartError(_SERIES_ENDS.format(queue=self.queue_name, scheduler=fields["rjk"])))
+        if self._ending or not room:
+            attempt.end(Ending.GIVEN_BACK)
         self._attempts[record.id] = attempt
         attempt.task = asyncio.get_running_loop().create_task(self._attempt(attempt))
 
@@ -374,10 +409,8 @@ class Worker:
         attempt, record = outcome.attempt, outcome.attempt.record
         if code in (-4, -9):
             # As Node does: children that are not done fail the attempt; a failed child fails the job for good.
-            error: Exception = refusal(code, record.id, self.queue_name)
-            if isinstance(error, FailedChildren):
-                error = Unrecoverable(str(error))
-            assert isinstance(error, PendingChildren | Unrecoverable)
+            kind = PendingChildren if code == -4 else Unrecoverable
+            error = kind(wire.refused_completion(code, record.id))
             self._shuttle.hand_in(judge(attempt, error, self._rules))
             return
         self._forget(attempt)
@@ -406,7 +439,8 @@ class Worker:
             self._listeners.emit("failed", outcome.attempt.job, error)
 
     def _forget(self, attempt: Attempt) -> None:
-        self._attempts.pop(attempt.job.id, None)
+        if self._attempts.get(attempt.job.id) is attempt:
+            del self._attempts[attempt.job.id]
         self._check_stop()
 
     def _check_stop(self) -> None:
@@ -418,11 +452,13 @@ class Worker:
         log.warning("job %s of %s was failed without being run: %s", job_id, self, reason)
         self._trouble(refusal(-1, job_id, self.queue_name))
 
-    def _lost(self, job_ids: list[str]) -> None:
+    def _lost(self, lost: list[tuple[str, str]]) -> None:
         """Locks that could not be renewed: somebody else may run these jobs now."""
-        for job_id in job_ids:
+        for job_id, token in lost:
             attempt = self._attempts.get(job_id)
-            if attempt is not None and attempt.task is not None and not attempt.task.done():
+            if attempt is None or attempt.token != token:
+                continue  # settled meanwhile, and maybe taken again
+            if attempt.task is not None and not attempt.task.done():
                 attempt.end(Ending.LOCK_LOST)
                 self._listeners.emit("lock_lost", job_id)
 
@@ -440,6 +476,11 @@ class Worker:
         else:
             self._report(error)
 
+    def _tell_once(self, error: BaseException) -> None:
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            self._report(error)
+
     def _report(self, error: BaseException) -> None:
         log.warning("%s: %s", self, error)
         self._listeners.emit("error", error)
@@ -449,6 +490,12 @@ class Worker:
         self._stop_asked += 1 if insist or not self._stop_asked else 0
         if self._changed is not None:
             self._changed.set()
+
+
+_SERIES_ENDS = (
+    "a job of the scheduler {scheduler!r} of queue {queue} was taken: this version of Oxcart runs it but does not add "
+    "the next one, so the series ends; leave queues with schedulers to workers of BullMQ for now"
+)
 
 
 def _whole(name: str, value: object, least: int) -> int:

@@ -73,6 +73,8 @@ class Taken:
     suspects_left: int
     poison: list[tuple[str, str]]
     """Ids that could not be run, with the reason; they are among the failed now."""
+    problems: Sequence[str]
+    """What went wrong beside, since keys are damaged."""
 
 
 def settle_and_take(
@@ -102,11 +104,11 @@ def settle_and_take(
 
 
 def _read_taken(reply: Any) -> Taken:
-    codes, flat, due, limited, left, suspects, poison = reply
+    codes, flat, due, limited, left, suspects, poison, problems = reply
     pairs = iter(flat)
     jobs = [JobRecord.from_flat(job_id, fields) for job_id, fields in zip(pairs, pairs, strict=True)]
     reasons = iter(poison)
-    return Taken(codes or None, jobs, due, limited, left, suspects, list(zip(reasons, reasons, strict=True)))
+    return Taken(codes or None, jobs, due, limited, left, suspects, list(zip(reasons, reasons, strict=True)), problems)
 
 
 def extend_locks(keys: Keys, lock_ms: int, held: Sequence[tuple[str, str]]) -> Call[list[str]]:

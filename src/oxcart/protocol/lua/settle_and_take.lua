@@ -7,7 +7,8 @@
 --
 -- keys: id wait active prioritized pc delayed waiting_children completed failed stalled limiter marker meta events
 -- args: prefix own now token lock_ms worker limit_max limit_ms count share suspects *attempts
--- returns: {codes of the attempts or 0, {id, hash, …}, next due ms or 0, limited for ms, jobs left, suspects left, poison}
+-- returns: {codes of the attempts or 0, {id, hash, …}, next due ms or 0, limited for ms, jobs left, suspects left, poison,
+--   problems}
 -- include: read_meta, promote_due, settle_all, take_jobs, allowance, remains, next_due, wake, closed, emit
 local meta = read_meta(keys)
 meta.time = now -- as text, which whatever is stored takes as it is
@@ -42,4 +43,4 @@ elseif finished and none and not due and limited_ms == 0 and redis.call("EXISTS"
     emit(keys, "drained")
   end
 end
-return { codes, taken.taken, due or 0, limited_ms, waiting, taken.left_suspects, taken.poison }
+return { codes, taken.taken, due or 0, limited_ms, waiting, taken.left_suspects, taken.poison, meta.problems }

@@ -6,6 +6,7 @@ local function allowance(keys, meta, count, limit_max)
     return 0, 0
   end
   local max = meta.max or limit_max
+  max = max and math.floor(max)
   if max then
     local used = tonumber(redis.call("GET", keys.limiter)) or 0
     if used >= max then
@@ -22,7 +23,7 @@ local function allowance(keys, meta, count, limit_max)
     count = math.min(count, max - used)
   end
   if meta.concurrency then
-    count = math.min(count, math.max(meta.concurrency - redis.call("LLEN", keys.active), 0))
+    count = math.min(count, math.max(math.floor(meta.concurrency) - redis.call("LLEN", keys.active), 0))
   end
   return count, 0
 end

@@ -1,15 +1,15 @@
 -- Finishes a job for good: tells its parent, stores the result or deletes the job at once, and tells the world.
 --
--- include: child_done, child_failed, free_dedup, forget_jobs, emit
+-- include: child_done, child_failed, free_dedup, forget_jobs, emit, try_to
 local function finish_job(keys, prefix, now, meta, attempt)
   local id, key, done = attempt.id, attempt.key, attempt.outcome == "completed"
   local made = attempt.made + 1
   if attempt.dedup_id then
-    free_dedup(keys, prefix, id, attempt.dedup_id, meta, now)
+    try_to(meta, id, free_dedup, keys, prefix, id, attempt.dedup_id, meta, now)
   end
   if attempt.parent_key then
     local tell = done and child_done or child_failed
-    tell(key, attempt.parent_key, attempt.parent, attempt.text, now)
+    try_to(meta, id, tell, key, attempt.parent_key, attempt.parent, attempt.text, now)
   end
   local target = done and keys.completed or keys.failed
   if string.sub(attempt.keep, 1, 2) == "0:" then

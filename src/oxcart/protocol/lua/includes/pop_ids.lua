@@ -1,6 +1,7 @@
--- Takes up to `count` ids from the front of the queue: first those that wait, then by priority.
+-- Takes up to `count` ids from the front of the queue: first those that wait, then by priority. Answers them, and the
+-- scores of those that had one.
 local function pop_ids(keys, count)
-  local ids = {}
+  local ids, scores = {}, {}
   -- Ids that start with "0:" are markers of old versions, no jobs.
   for _, id in ipairs(redis.call("RPOP", keys.wait, count) or {}) do
     if string.sub(id, 1, 2) ~= "0:" then
@@ -11,10 +12,11 @@ local function pop_ids(keys, count)
     local found = redis.call("ZPOPMIN", keys.prioritized, count - #ids)
     for at = 1, #found, 2 do
       ids[#ids + 1] = found[at]
+      scores[found[at]] = found[at + 1]
     end
     if #found == 0 then
       redis.call("DEL", keys.pc)
     end
   end
-  return ids
+  return ids, scores
 end

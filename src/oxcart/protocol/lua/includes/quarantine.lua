@@ -5,6 +5,11 @@
 -- include: emit
 local function quarantine(keys, prefix, own, id, now)
   local key = prefix .. id
+  for _, own_key in pairs(keys) do
+    if key == own_key then
+      return "the id is the name of a key of the queue itself: it was dropped"
+    end
+  end
   local kind = redis.call("TYPE", key)["ok"]
   local reason = "the job's hash is missing: it was deleted or evicted while the job waited"
   if kind ~= "none" then

@@ -6,6 +6,9 @@
 -- include: forget_jobs
 local function retain(target, prefix, keep, now)
   local count, age_ms, limit = string.match(keep, "^(%d*):(%d*):(%d*)$")
+  if not count then
+    return
+  end
   if age_ms ~= "" then
     local oldest = string.format("%.0f", now - tonumber(age_ms))
     local most = tonumber(limit) or 1000

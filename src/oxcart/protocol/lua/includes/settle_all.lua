@@ -1,12 +1,15 @@
--- Settles a batch of attempts, each with a result of its own; answers their codes (0 if all are fine), and whether
--- any job is finished.
+-- Settles a batch of attempts, each with a result of its own; answers their codes (0 if all are fine), whether any job
+-- is finished, and what went wrong beside.
+--
+-- An attempt whose settling breaks, since a key was damaged, is put back into `active` with its code: it spoils no other.
 --
 -- What is the same for all is asked once: the locks, the guards against unfinished children, the list of active jobs.
 --
--- include: judge_attempt, take_out, apply_outcome, retain, in_slices
+-- include: judge_attempt, take_out, apply_outcome, retain, note_problem, try_to
 local function settle_all(keys, prefix, now, meta, first)
   local size = 9
   local batch, codes, all_fine, finished = {}, {}, true, false
+  meta.problems = {}
   if #ARGV < first then
     return 0, false
   end
@@ -53,11 +56,20 @@ local function settle_all(keys, prefix, now, meta, first)
       attempt.code = -3
     end
     codes[at] = attempt.code
+    local unbroken, kept_in = true, nil
     if attempt.code == 0 then
-      local kept_in = apply_outcome(keys, prefix, now, meta, attempt)
+      unbroken, kept_in = pcall(apply_outcome, keys, prefix, now, meta, attempt)
+      if not unbroken then
+        note_problem(meta, attempt.id, kept_in)
+        redis.call("LPUSH", keys.active, attempt.id)
+        attempt.code = -20
+        codes[at] = -20
+      end
+    end
+    if attempt.code == 0 then
       finished = finished or attempt.outcome == "completed" or attempt.outcome == "failed"
       if target and (kept_in ~= target or attempt.keep ~= keep) then
-        retain(target, prefix, keep, now)
+        try_to(meta, attempt.id, retain, target, prefix, keep, now)
       end
       target, keep = kept_in, attempt.keep
     else
@@ -65,7 +77,7 @@ local function settle_all(keys, prefix, now, meta, first)
     end
   end
   if target then
-    retain(target, prefix, keep, now)
+    try_to(meta, batch[#batch].id, retain, target, prefix, keep, now)
   end
   return all_fine and 0 or codes, finished
 end

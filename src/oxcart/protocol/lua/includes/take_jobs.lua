@@ -11,11 +11,13 @@ local function take_jobs(keys, meta, order)
   local time, token, lock_ms, worker = meta.time, order.token, order.lock_ms, order.worker
   local wanted, looks = order.count, order.count + 200
   while #ids < wanted and looks > 0 do
-    local popped = pop_ids(keys, math.min(wanted - #ids, looks))
+    local popped, scores = pop_ids(keys, math.min(wanted - #ids, looks))
     if #popped == 0 then
       break
     end
     looks = looks - #popped
+    -- At once, so that no error from here on can lose one: a job in `active` without a lock comes back.
+    redis.call("LPUSH", keys.active, unpack(popped))
     for _, id in ipairs(popped) do
       local hash = redis.pcall("HGETALL", prefix .. id)
       local started, stalled, doomed = 0, false, false
@@ -30,10 +32,12 @@ local function take_jobs(keys, meta, order)
         end
       end
       if #hash == 0 then -- nothing there, or an error reply for a key of another type
+        redis.call("LREM", keys.active, 1, id)
         result.poison[#result.poison + 1] = id
         result.poison[#result.poison + 1] = quarantine(keys, prefix, order.own, id, now)
       elseif stalled and not doomed and result.suspects >= order.suspects then
-        aside[#aside + 1] = id
+        redis.call("LREM", keys.active, 1, id)
+        aside[#aside + 1] = { id, scores[id] }
       else
         ids[#ids + 1] = id
         if stalled and not doomed then
@@ -54,11 +58,13 @@ local function take_jobs(keys, meta, order)
       end
     end
   end
-  if #ids > 0 then
-    redis.call("LPUSH", keys.active, unpack(ids))
-  end
   for at = #aside, 1, -1 do
-    redis.call("RPUSH", keys.wait, aside[at])
+    local id, score = aside[at][1], aside[at][2]
+    if score then
+      redis.call("ZADD", keys.prioritized, score, id)
+    else
+      redis.call("RPUSH", keys.wait, id)
+    end
   end
   result.left_suspects = #aside
   count_taken(keys, meta, counted, order.limit_max, order.limit_ms)
