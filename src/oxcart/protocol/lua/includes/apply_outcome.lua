@@ -10,8 +10,8 @@ local function apply_outcome(keys, prefix, now, meta, attempt)
     redis.call("HSET", key, "failedReason", attempt.text, "stacktrace", attempt.stacktrace, "atm", attempt.made + 1)
   end
   if outcome == "delayed" or outcome == "later" then
-    redis.call("HSET", key, "delay", string.format("%.0f", attempt.number))
-    put_delayed(keys, id, now + attempt.number)
+    redis.call("HSET", key, "delay", attempt.number)
+    put_delayed(keys, id, now + tonumber(attempt.number))
     mark_delayed(keys)
     return nil
   end

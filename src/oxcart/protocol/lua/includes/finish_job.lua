@@ -3,13 +3,15 @@
 -- include: child_done, child_failed, free_dedup, forget_jobs, emit, try_to
 local function finish_job(keys, prefix, now, meta, attempt)
   local id, key, done = attempt.id, attempt.key, attempt.outcome == "completed"
-  local made = attempt.made + 1
+  -- As text where that is known: turning numbers into text is slow.
+  local made = attempt.made == 0 and "1" or attempt.made + 1
   if attempt.dedup_id then
     try_to(meta, id, free_dedup, keys, prefix, id, attempt.dedup_id, meta, now)
   end
   if attempt.parent_key then
     local tell = done and child_done or child_failed
-    try_to(meta, id, tell, key, attempt.parent_key, attempt.parent, attempt.text, now)
+    local parent = redis.call("HGET", key, "parent")
+    try_to(meta, id, tell, key, attempt.parent_key, parent, attempt.text, now)
   end
   local target = done and keys.completed or keys.failed
   if string.sub(attempt.keep, 1, 2) == "0:" then
@@ -28,10 +30,12 @@ local function finish_job(keys, prefix, now, meta, attempt)
     end
   end
   if done then
-    emit(keys, "completed", "jobId", id, "returnvalue", attempt.text, "prev", "active")
+    redis.call(
+      "XADD", keys.events, "*", "event", "completed", "jobId", id, "returnvalue", attempt.text, "prev", "active"
+    )
   else
     emit(keys, "failed", "jobId", id, "failedReason", attempt.text, "prev", "active")
-    if made >= attempt.number then
+    if tonumber(made) >= (tonumber(attempt.number) or 0) then
       emit(keys, "retries-exhausted", "jobId", id, "attemptsMade", made)
     end
   end

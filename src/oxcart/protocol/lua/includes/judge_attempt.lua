@@ -1,11 +1,16 @@
 -- Whether an attempt may be settled: 0, or the negative code why not. Reads what its settling needs.
 local function judge_attempt(keys, attempt, lock, guarded)
-  local found = redis.pcall("HMGET", attempt.key, "name", "parentKey", "parent", "deid", "atm", "priority")
+  local found = redis.pcall("HMGET", attempt.key, "priority", "parentKey", "deid", "atm")
   if found.err or not (found[1] or redis.call("EXISTS", attempt.key) == 1) then
     return -1
   end
-  attempt.parent_key, attempt.parent, attempt.dedup_id = found[2], found[3], found[4]
-  attempt.made, attempt.priority = tonumber(found[5]) or 0, tonumber(found[6]) or 0
+  attempt.parent_key, attempt.dedup_id = found[2], found[3]
+  if found[4] then
+    attempt.made = tonumber(found[4]) or 0
+  end
+  if found[1] ~= "0" then
+    attempt.priority = tonumber(found[1]) or 0
+  end
   if guarded and attempt.outcome == "completed" then
     if redis.call("EXISTS", attempt.key .. ":dependencies") == 1 then
       return -4

@@ -15,10 +15,11 @@ local function settle_all(keys, prefix, now, meta, first)
   end
   local lock_keys = {}
   for at = first, #ARGV, size do
+    -- All fields that it will ever have, so that the table never grows.
     local attempt = {
       id = ARGV[at], token = ARGV[at + 1], outcome = ARGV[at + 2], text = ARGV[at + 3], stacktrace = ARGV[at + 4],
-      keep = ARGV[at + 5], number = tonumber(ARGV[at + 6]) or 0, lifo = ARGV[at + 7] == "1", again = ARGV[at + 8] == "1",
-      key = prefix .. ARGV[at],
+      keep = ARGV[at + 5], number = ARGV[at + 6], lifo = ARGV[at + 7] == "1", again = ARGV[at + 8] == "1",
+      key = prefix .. ARGV[at], code = 0, parent_key = false, dedup_id = false, made = 0, priority = 0,
     }
     batch[#batch + 1] = attempt
     lock_keys[#lock_keys + 1] = attempt.key .. ":lock"

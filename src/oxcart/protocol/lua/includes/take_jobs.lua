@@ -3,7 +3,7 @@
 -- Jobs that stalled before may have crashed their worker. Not more than `order.suspects` of them are taken; the others
 -- go back to where they were, so that a worker runs them one at a time and no neighbour is blamed for a crash.
 --
--- include: pop_ids, quarantine, emit, remains, count_taken
+-- include: pop_ids, quarantine, count_taken
 local function take_jobs(keys, meta, order)
   local result = { taken = {}, suspects = 0, left_suspects = 0, poison = {} }
   local ids, aside, counted = {}, {}, 0
@@ -47,11 +47,12 @@ local function take_jobs(keys, meta, order)
           counted = counted + 1
         end
         redis.call("SET", prefix .. id .. ":lock", token, "PX", lock_ms)
-        emit(keys, "active", "jobId", id, "prev", "waiting")
+        redis.call("XADD", keys.events, "*", "event", "active", "jobId", id, "prev", "waiting")
+        local starts = started == 0 and "1" or started + 1
         if worker ~= "" then
-          redis.call("HSET", prefix .. id, "processedOn", time, "ats", started + 1, "pb", worker)
+          redis.call("HSET", prefix .. id, "processedOn", time, "ats", starts, "pb", worker)
         else
-          redis.call("HSET", prefix .. id, "processedOn", time, "ats", started + 1)
+          redis.call("HSET", prefix .. id, "processedOn", time, "ats", starts)
         end
         result.taken[#result.taken + 1] = id
         result.taken[#result.taken + 1] = hash
