@@ -152,7 +152,7 @@ class Shuttle:
     def look_again(self, *, woken: bool) -> None:
         """There may be work: the marker was taken, or its time has come."""
         self.supply.look_again(woken=woken)
-        self.pump_soon()
+        self._pump()  # at once: someone has just added a job, and waits for its start
 
     @property
     def asking(self) -> bool:
