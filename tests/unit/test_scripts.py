@@ -18,14 +18,7 @@ EXTRA_KEYS = {"receipt", "holder"}
 
 
 def all_includes(name: str) -> set[str]:
-    found: set[str] = set()
-    todo = list(scripts.read_header((scripts.FOLDER / f"{name}.lua").read_text()).include)
-    while todo:
-        include = todo.pop()
-        if include not in found:
-            found.add(include)
-            todo += scripts.read_header((scripts.FOLDER / f"includes/{include}.lua").read_text()).include
-    return found
+    return _reachable(scripts.read_header((scripts.FOLDER / f"{name}.lua").read_text()).include)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -130,9 +130,7 @@ class Adder:
                 self._post(lane, requests)
             except Exception as error:  # a bug of ours must not leave the callers waiting
                 lane.requests = []
-                for request in requests:
-                    if not request.answer.done():
-                        request.answer.set_exception(error)
+                _refuse(requests, error)
 
     def _load(self) -> list[_Request]:
         """As many requests as fit in one call; those that nobody waits for any more are left out."""
@@ -196,14 +194,12 @@ class Adder:
 
     def _insisted(self, parcel: _Parcel, task: asyncio.Task[None]) -> None:
         self._insisting.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._refuse(parcel, error)
-            self._done_with(parcel)
-        elif task.cancelled():
-            self._refuse(parcel, asyncio.CancelledError())
-            self._done_with(parcel)
-        else:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
             self._flush()
+        else:
+            _refuse(parcel.requests, error)
+            self._done_with(parcel)
 
     def _give_up(self, parcel: _Parcel) -> None:
         """The time of some is over: they are told. When nobody waits any more, it is not sent again."""
@@ -219,18 +215,18 @@ class Adder:
         elif parcel.again is not None:
             parcel.again.cancel()
 
-    @staticmethod
-    def _refuse(parcel: _Parcel, error: BaseException) -> None:
-        for request in parcel.requests:
-            if not request.answer.done():
-                request.answer.set_exception(error)
-
     def _done_with(self, parcel: _Parcel) -> None:
         if parcel.timer is not None:
             parcel.timer.cancel()
         parcel.lane.requests = []
         if self._requests:
             self._flush()
+
+
+def _refuse(requests: Sequence[_Request], error: BaseException) -> None:
+    for request in requests:
+        if not request.answer.done():
+            request.answer.set_exception(error)
 
 
 def _given_up(parcel: _Parcel, timeout: float | None) -> ConnectionFailed:

@@ -251,12 +251,9 @@ class Shuttle:
         codes = taken.codes or (0,) * len(trip.outcomes)
         for outcome, code in zip(trip.outcomes, codes, strict=True):
             self._settle(outcome, code)
-        suspect = False
         for record in taken.jobs:
-            stalled = "stc" in record.fields and "defa" not in record.fields
-            suspect = suspect or stalled
-            self._accept(record, trip.token, stalled)
-        if trip.lane and not suspect:
+            self._accept(record, trip.token)
+        if trip.lane and not any(map(_is_suspect, taken.jobs)):
             self._suspect_held = False
         for job_id, reason in taken.poison:
             self._ear.on_poison(job_id, reason)
@@ -289,7 +286,8 @@ class Shuttle:
             self._suspect_held = False
             self.supply.suspect_done()
 
-    def _accept(self, record: JobRecord, token: str, suspect: bool, *, room: bool = True) -> None:
+    def _accept(self, record: JobRecord, token: str, *, room: bool = True) -> None:
+        suspect = _is_suspect(record)
         self._busy += 1
         self._held[record.id] = token
         if suspect:
@@ -398,8 +396,7 @@ class Shuttle:
             if token not in self._lost or (record.id, token) in self._adopted or not record.fields:
                 continue
             self._adopted.add((record.id, token))
-            suspect = "stc" in record.fields and "defa" not in record.fields
-            self._accept(record, token, suspect, room=self.room > 0)
+            self._accept(record, token, room=self.room > 0)
 
     def _adopt_later(self) -> None:
         """Look once more: a server that was frozen may run a lost call long after its connection is gone."""
@@ -431,6 +428,11 @@ class Shuttle:
         if quiet and not self.settled.is_set():
             self._ear.on_quiet()
         _set(self.settled, quiet)
+
+
+def _is_suspect(record: JobRecord) -> bool:
+    """Whether it stalled before, and may have crashed its worker; not if it is only to be failed."""
+    return "stc" in record.fields and "defa" not in record.fields
 
 
 def _set(event: asyncio.Event, value: bool) -> None:

@@ -208,8 +208,6 @@ class Worker:
             await self._close_connections()
             return
         self._asked_to_stop(insist=False)
-        if self._changed is not None:
-            self._changed.set()
         if self._closed is not None:
             await self._closed.wait()
 
