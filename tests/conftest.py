@@ -20,6 +20,7 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Queue, Worker, embedded
+from tests.hands import Hands
 from tests.invariants import broken_invariants
 
 
@@ -126,6 +127,14 @@ async def queue(
         yield queue
     broken = await broken_invariants(redis, "bull", queue_name, allow=allowed_breaks)
     assert not broken, "\n".join(broken)
+
+
+@pytest.fixture
+def hands(queue: Queue, redis_server: RedisServer) -> Iterator[Hands]:
+    """A worker of the queue by hand."""
+    hands = Hands(redis_server.url, queue.name)
+    yield hands
+    hands.close()
 
 
 RunWorker = Callable[..., Awaitable[Worker]]

@@ -1,4 +1,4 @@
-"""Writes the blocking shell (`src/oxcart/sync/`) from the async one (`src/oxcart/aio/`).
+"""Writes the blocking shell (`src/oxcart/sync/`) from the async one (`src/oxcart/aio/`), and its tests likewise.
 
 python tools/unasync.py            write the files
 python tools/unasync.py --check    exit 1 if one is not current
@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-SOURCE = Path(__file__).parent.parent / "src/oxcart/aio"
-TARGET = SOURCE.parent / "sync"
-FILES = ("connection.py", "job.py")
-HEADER = "# Generated from aio/{name} by tools/unasync.py: change that file instead.\n\n"
+ROOT = Path(__file__).parent.parent
+SHELL = ROOT / "src/oxcart/aio"
+FILES = ("connection.py", "job.py", "view.py", "queue.py")
+TESTS = ROOT / "tests/live/shells"
+HEADER = "# Generated from {source} by tools/unasync.py: change that file instead.\n\n"
 
 PAIRS = (
     (r"async def ", "def "),
     (r"await ", ""),
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
+    (r"async (for|with) ", r"\1 "),
+    (r"AsyncIterator", "Iterator"),
+    (r"from redis\.asyncio import", "from redis import"),
+    (r"tests\.live\.shells\.shell", "tests.sync.shell"),
 )
 
 
@@ -32,15 +38,22 @@ def convert(text: str, used: set[str]) -> str:
     return text
 
 
+def twins() -> Iterator[tuple[Path, Path]]:
+    """Each file and the one made from it."""
+    for name in FILES:
+        yield SHELL / name, ROOT / "src/oxcart/sync" / name
+    for file in sorted(TESTS.glob("test_*.py")):
+        yield file, ROOT / "tests/sync" / file.name
+
+
 def main(arguments: list[str]) -> int:
     used: set[str] = set()
     stale: list[str] = []
-    for name in FILES:
-        source = (SOURCE / name).read_text()
-        twin = HEADER.format(name=name) + convert(source, used)
-        target = TARGET / name
+    for source, target in twins():
+        place = source.relative_to(ROOT).as_posix().removeprefix("src/oxcart/")
+        twin = HEADER.format(source=place) + convert(source.read_text(), used)
         if not target.exists() or target.read_text() != twin:
-            stale.append(name)
+            stale.append(target.relative_to(ROOT).as_posix())
             if "--check" not in arguments:
                 target.write_text(twin)
     unused = {pattern for pattern, _ in PAIRS} - used
@@ -48,7 +61,7 @@ def main(arguments: list[str]) -> int:
         print(f"unasync: nothing needs {sorted(unused)} any more: remove it")
         return 1
     if stale and "--check" in arguments:
-        print(f"unasync: sync/{', sync/'.join(stale)} not current: run python tools/unasync.py")
+        print(f"unasync: not current: {', '.join(stale)}: run python tools/unasync.py")
         return 1
     return 0
 

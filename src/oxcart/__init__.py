@@ -14,26 +14,35 @@ await Worker("email", send, concurrency=5).run()
 
 from .aio.connection import Connection
 from .aio.job import DamagedJob, Job
-from .aio.queue import JobSpec, Queue
+from .aio.queue import Queue
+from .aio.view import QueueView, SearchPage, find_queues
 from .errors import (
     ConnectionFailed,
     FailedChildren,
     InvalidState,
     JobError,
+    JobFailed,
+    JobLocked,
     JobNotFound,
     LockLost,
     OptionsError,
     OxcartError,
     PayloadError,
     PendingChildren,
+    QueueNotEmpty,
+    QueueNotPaused,
+    RateLimited,
+    Refused,
     Requeue,
     Reschedule,
+    SchedulerError,
     ScriptError,
     ServerRefused,
     Steering,
     Unrecoverable,
 )
-from .options import Backoff, JobOptions, Keep, RateLimit
+from .options import Backoff, Deduplication, JobOptions, JobSpec, Keep, RateLimit
+from .protocol.calls.read import Metrics, WorkerInfo
 from .protocol.states import JobState
 from .worker.worker import Worker
 
@@ -44,27 +53,40 @@ __all__ = [
     "Connection",
     "ConnectionFailed",
     "DamagedJob",
+    "Deduplication",
     "FailedChildren",
     "InvalidState",
     "Job",
     "JobError",
+    "JobFailed",
+    "JobLocked",
     "JobNotFound",
     "JobOptions",
     "JobSpec",
     "JobState",
     "Keep",
     "LockLost",
+    "Metrics",
     "OptionsError",
     "OxcartError",
     "PayloadError",
     "PendingChildren",
     "Queue",
+    "QueueNotEmpty",
+    "QueueNotPaused",
+    "QueueView",
     "RateLimit",
+    "RateLimited",
+    "Refused",
     "Requeue",
     "Reschedule",
+    "SchedulerError",
     "ScriptError",
+    "SearchPage",
     "ServerRefused",
     "Steering",
     "Unrecoverable",
     "Worker",
+    "WorkerInfo",
+    "find_queues",
 ]

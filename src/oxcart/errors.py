@@ -7,17 +7,25 @@ OxcartError
 ├── OptionsError                an option, name, id or URL that can't be right     (also a ValueError)
 ├── PayloadError                data that JSON can't carry, or that is too large   (also a ValueError)
 ├── ScriptError                 a script of ours failed: a bug, with file and line
-└── JobError                    an operation on one job was refused
-    ├── JobNotFound             -1  its hash is not there
-    ├── LockLost                -2, -6  somebody else may own it now
-    ├── InvalidState            -3  it is not in the state that the operation needs
-    ├── PendingChildren         -4  it still waits for children
-    └── FailedChildren          -9  one of its children failed
+├── ProcessCrashed              the child process that ran a job's processor died of it
+├── JobFailed                   the job that was waited for has failed, with its reason
+└── Refused                     Redis was asked and said no: nothing was changed
+    ├── QueueNotPaused          -31  the queue has to be paused for this
+    ├── QueueNotEmpty           -32  jobs of the queue are active
+    └── JobError                an operation on one job was refused
+        ├── JobNotFound         -1  its hash is not there
+        ├── LockLost            -2, -6  somebody else may own it now
+        ├── InvalidState        -3  it is not in the state that the operation needs
+        ├── PendingChildren     -4  it still waits for children
+        ├── SchedulerError      -8  a scheduler needs it
+        ├── FailedChildren      -9  one of its children failed
+        └── JobLocked           -21  a worker is working on it, or on a child that it waits for
 
 Steering                        what a processor may raise on purpose
 ├── Unrecoverable               fail now, whatever attempts are left
 ├── Reschedule                  back to delayed; the attempt is not counted
-└── Requeue                     back to the front of waiting; the attempt is not counted
+├── Requeue                     back to the front of waiting; the attempt is not counted
+└── RateLimited                 the same, and the whole queue pauses for a while
 ```
 """
 
@@ -55,13 +63,44 @@ class ScriptError(OxcartError):
     """A server-side script failed: a bug of ours or damaged keys. The text names the script's file and line."""
 
 
-class JobError(OxcartError):
-    """An operation on one job was refused. `job_id` and `code` (the wire's negative number) say which and why."""
+class ProcessCrashed(OxcartError):
+    """The child process that ran a job ended before the job did. `exit_code`, or `signal` by name, says how."""
+
+    def __init__(self, message: str, exit_code: int | None = None, signal: str | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.signal = signal
+
+
+class JobFailed(OxcartError):
+    """The job that was waited for has failed. `failed_reason` and `stacktrace` (a text for each attempt) say why."""
+
+    def __init__(self, job_id: str, queue: str, failed_reason: str, stacktrace: list[str]) -> None:
+        super().__init__(f"job {job_id} of {queue} failed: {failed_reason}")
+        self.job_id = job_id
+        self.failed_reason = failed_reason
+        self.stacktrace = stacktrace
+
+
+class Refused(OxcartError):
+    """An operation was refused. `job_id` (if it is about one) and `code` (a negative number) say which and why."""
 
     def __init__(self, message: str, job_id: str = "", code: int = 0) -> None:
         super().__init__(message)
         self.job_id = job_id
         self.code = code
+
+
+class QueueNotPaused(Refused):
+    """The queue has to be paused for this, and is not (any more)."""
+
+
+class QueueNotEmpty(Refused):
+    """Jobs of the queue are active, so it can't be erased. Let them finish, or force it."""
+
+
+class JobError(Refused):
+    """An operation on one job was refused."""
 
 
 class JobNotFound(JobError):
@@ -82,6 +121,14 @@ class PendingChildren(JobError):
 
 class FailedChildren(JobError):
     """The job can't be completed because one of its children failed."""
+
+
+class SchedulerError(JobError):
+    """A scheduler needs this job: without it, its series would end. Remove the scheduler instead."""
+
+
+class JobLocked(JobError):
+    """A worker is working on the job, or on a child that it waits for."""
 
 
 class Steering(Exception):
@@ -112,7 +159,21 @@ class Requeue(Steering):
     """Put the job back to the front of the waiting ones. The attempt is not counted."""
 
 
-_REFUSALS: dict[int, tuple[type[JobError], str]] = {
+class RateLimited(Steering):
+    """Somebody else's limit is reached: put the job back, and take no job of this queue for `duration` seconds.
+
+    Holds for all workers of the queue; those of Node heed it if they have a limiter. The attempt is not counted.
+    Example: `raise RateLimited(float(response.headers["Retry-After"]))`
+    """
+
+    def __init__(self, duration: float | timedelta) -> None:
+        self.duration_s = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+        if not 0 < self.duration_s < 2**31:
+            raise OptionsError(f"RateLimited({duration!r}): a number of seconds above 0")
+        super().__init__(f"rate limited for {self.duration_s:g} s")
+
+
+_REFUSALS: dict[int, tuple[type[Refused], str]] = {
     -1: (JobNotFound, "job {id} of {queue} does not exist (any more)"),
     -2: (LockLost, "job {id} of {queue} is not locked by this worker any more: it stalled, or is finished"),
     -3: (InvalidState, "job {id} of {queue} is not in the state that this needs"),
@@ -122,11 +183,21 @@ _REFUSALS: dict[int, tuple[type[JobError], str]] = {
         JobError,
         "job {id} of {queue} could not be settled, since keys are damaged: it comes back when it has stalled",
     ),
+    -8: (
+        SchedulerError,
+        "job {id} of {queue} is what a scheduler waits for and can't be removed: remove the scheduler instead",
+    ),
     -9: (FailedChildren, "job {id} of {queue} can't be completed: at least one of its children failed"),
+    -21: (
+        JobLocked,
+        "job {id} of {queue} can't be removed: a worker is working on it, or on a child that it waits for",
+    ),
+    -31: (QueueNotPaused, "{queue} is not paused (any more), which it has to be while it is erased"),
+    -32: (QueueNotEmpty, "{queue} has active jobs: let them finish, or say force=True"),
 }
 
 
-def refusal(code: int, job_id: str, queue: str) -> JobError:
+def refusal(code: int, job_id: str, queue: str) -> Refused:
     """The error for a script's negative answer."""
     kind, text = _REFUSALS.get(code, (JobError, "job {id} of {queue}: unknown answer {code}"))
     return kind(text.format(id=job_id, queue=queue, code=code), job_id, code)

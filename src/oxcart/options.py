@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, Unpack, cast
 
 from .backoff import LONGEST_MS
 from .errors import OptionsError
@@ -85,6 +85,35 @@ class RateLimit:
             raise OptionsError(f"RateLimit(duration={self.duration!r}): at least a millisecond")
 
 
+@dataclass(frozen=True, slots=True)
+class Deduplication:
+    """Lets only one of several jobs with the same `id` through; the others are dropped, and told as `deduplicated`.
+
+    Without more, until the first is finished. `ttl` (seconds or `timedelta`): for so long after the first, whether it
+    is finished or not (throttling); with `extend` counted from the last one. `replace`: a job that still waits for its
+    delay gives way to the newer one (debouncing, with a `ttl` and `extend`). `keep_last_if_active`: of those that come
+    while it is active, the last is kept and added when it has finished.
+    Example: `Deduplication("user-7", ttl=5, extend=True, replace=True)` with `delay=5` runs once, 5 s after the last.
+    """
+
+    id: str
+    ttl: Duration | None = None
+    extend: bool = False
+    replace: bool = False
+    keep_last_if_active: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(cast(object, self.id), str) or not self.id:
+            raise OptionsError(f"Deduplication(id={self.id!r}): a non-empty string")
+        if self.ttl is not None and milliseconds("Deduplication(ttl)", self.ttl) < 1:
+            raise OptionsError(f"Deduplication(ttl={self.ttl!r}): at least a millisecond")
+        for name in ("extend", "replace", "keep_last_if_active"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionsError(f"Deduplication({name}={getattr(self, name)!r}): True or False")
+        if self.extend and self.ttl is None:
+            raise OptionsError("Deduplication(extend=True) extends the ttl: give one")
+
+
 class JobOptions(TypedDict, total=False):
     """The options of one job, also the keywords of `Queue.add`.
 
@@ -115,10 +144,38 @@ class JobOptions(TypedDict, total=False):
     """How many stack traces (one for each failed attempt) to keep; all if not given."""
     size_limit: int
     """The most bytes that the job's data may have as JSON."""
+    deduplication: Deduplication
+    """Add it only if no other with the same deduplication id is there."""
     telemetry_metadata: str
     """A trace context for the worker, as text."""
     omit_telemetry_context: bool
     """Don't link the worker's trace to the producer's."""
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "{}"
+
+
+MISSING: Any = _Missing()
+"""No data given, which is stored as `{}`; None is data, and stored as `null`."""
+
+
+class JobSpec:
+    """A job to be added with `Queue.add_bulk`: what `Queue.add` takes, as a value.
+
+    Example: `JobSpec("welcome", {"userId": "u1"}, priority=1)`
+    """
+
+    __slots__ = ("data", "name", "options")
+
+    def __init__(self, name: str, data: Any = MISSING, **options: Unpack[JobOptions]) -> None:
+        self.name = name
+        self.data = data
+        self.options = options
+
+    def __repr__(self) -> str:
+        return f"JobSpec({self.name!r})"
 
 
 KNOWN = frozenset(JobOptions.__annotations__)
@@ -183,6 +240,13 @@ RESERVED_IDS = frozenset(
 )
 
 
+def whole(name: str, value: object, least: int) -> int:
+    """A whole number that is not below `least`; an `OptionsError` naming it if it isn't one."""
+    if not _is_int(value) or cast(int, value) < least:
+        raise OptionsError(f"{name}={value!r}: a whole number, {least} or more")
+    return cast(int, value)
+
+
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -236,6 +300,16 @@ def _retention(value: object) -> str | None:
     return "True, False, a number of jobs to keep, or Keep(count=…, age=…)"
 
 
+def _deduplication(value: object) -> str | None:
+    if not isinstance(value, Deduplication):
+        return "Deduplication(id, …)"
+    try:
+        value.id.encode()
+    except UnicodeEncodeError:
+        return "the id has to be valid Unicode"
+    return None
+
+
 def _flag(value: object) -> str | None:
     return None if isinstance(value, bool) else "True or False"
 
@@ -257,6 +331,7 @@ _CHECKS: dict[str, Any] = {
     "keep_logs": _whole(0),
     "stack_trace_limit": _whole(0),
     "size_limit": _whole(0),
+    "deduplication": _deduplication,
     "telemetry_metadata": _text,
     "omit_telemetry_context": _flag,
 }

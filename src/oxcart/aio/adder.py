@@ -61,9 +61,7 @@ class Adder:
         self._connection = connection
         self._keys = keys
         self._timeout = timeout
-        name = uuid.uuid4().hex
-        # Two: Redis works on one while the answer of the other is read.
-        self._lanes = [_Lane(f"{name}:{at}") for at in range(2)]
+        self._lanes: list[_Lane] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._requests: deque[_Request] = deque()
         self._scheduled = False
@@ -108,13 +106,17 @@ class Adder:
         return added
 
     def _start_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Another event loop than before: whoever waited on the old one is gone with it."""
+        """Another event loop than before: whoever waited on the old one is gone with it.
+
+        The lanes get new names, since it may be another process too, forked from the one that made this object.
+        """
         self._loop = loop
+        name = uuid.uuid4().hex
+        # Two: Redis works on one while the answer of the other is read.
+        self._lanes = [_Lane(f"{name}:{at}") for at in range(2)]
         self._requests.clear()
         self._insisting.clear()
         self._scheduled = False
-        for lane in self._lanes:
-            lane.requests = []
 
     def _flush(self) -> None:
         self._scheduled = False

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ..errors import ScriptError
 from ..protocol.address import find_url, masked
-from ..protocol.call import Call
+from ..protocol.call import Call, Command
 from .transport import Transport
 
 Reply = TypeVar("Reply")
@@ -37,11 +37,13 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def run(self, call: Call[Reply]) -> Reply:
+    async def run(self, call: Call[Reply] | Command[Reply]) -> Reply:
         """Run a call and read its answer. A script that the server doesn't know yet is sent whole."""
         try:
             reply = await self.transport.execute(*call.command())
         except ScriptError as error:
+            if isinstance(call, Command):
+                raise
             reply = await self._send_whole(call, error)
         return call.read(reply)
 

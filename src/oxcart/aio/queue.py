@@ -1,52 +1,26 @@
-"""Queue: add jobs and look at them."""
+"""Queue: add jobs, steer the queue, clean it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Unpack
 
 from ..clock import Clock, system_clock
-from ..errors import OptionsError
-from ..options import JobOptions
-from ..protocol.calls import add, read
-from ..protocol.keys import Keys
-from ..protocol.record import JobRecord
-from ..protocol.states import HOLDERS, NEWEST_FIRST, JobState, state
+from ..errors import OptionsError, QueueNotEmpty
+from ..options import MISSING, Duration, JobOptions, JobSpec, RateLimit, aware_ms, milliseconds, whole
+from ..protocol.calls import add, change, clean, steer
+from ..protocol.states import JobState, state
 from .adder import Adder
-from .connection import Connection, connect
-from .job import Job, show
+from .connection import Connection
+from .job import Job
+from .view import QueueView
+
+ALWAYS_MS = 2**53 - 1
+"""Later than any job was made."""
 
 
-class _Missing:
-    def __repr__(self) -> str:
-        return "{}"
-
-
-MISSING: Any = _Missing()
-"""No data given, which is stored as `{}`; None is data, and stored as `null`."""
-
-PAGE = 100
-"""How many jobs one read brings."""
-
-
-class JobSpec:
-    """A job to be added with `Queue.add_bulk`: what `Queue.add` takes, as a value.
-
-    Example: `JobSpec("welcome", {"userId": "u1"}, priority=1)`
-    """
-
-    __slots__ = ("data", "name", "options")
-
-    def __init__(self, name: str, data: Any = MISSING, **options: Unpack[JobOptions]) -> None:
-        self.name = name
-        self.data = data
-        self.options = options
-
-    def __repr__(self) -> str:
-        return f"JobSpec({self.name!r})"
-
-
-class Queue:
+class Queue(QueueView):
     """A queue of jobs in Redis, shared with every BullMQ or Oxcart program that uses the same name and prefix.
 
     `connection` is a URL or a `Connection` shared by many objects. `default_job_options` hold for every job that
@@ -71,33 +45,30 @@ class Queue:
         timeout: float | None = 5,
         clock: Clock = system_clock,
     ) -> None:
-        self.name = name
-        self.keys = Keys(name, prefix)
+        super().__init__(name, connection=connection, prefix=prefix, clock=clock)
         if timeout is not None and not timeout > 0:
             raise OptionsError(f"timeout={timeout!r}: a number of seconds above 0, or None to wait")
-        self._connection, self._own_connection = connect(connection)
         self._preparer = add.Preparer(default_job_options, clock)
         self._adder = Adder(self._connection, self.keys, timeout)
 
-    def __repr__(self) -> str:
-        return f"Queue({self.name!r})"
+    async def close(self) -> None:
+        """Wait for adds under way, then close the connection, unless it is shared."""
+        await self._adder.close()
+        await super().close()
 
-    async def __aenter__(self) -> Queue:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+    # ------------------------------------------------------------------------------------------------- adding
 
     async def add(self, name: str, data: Any = MISSING, **options: Unpack[JobOptions]) -> Job:
         """Add a job; answers when it is safe in Redis. Adds of one moment travel in one call.
 
         Raises `OptionsError` or `PayloadError` before anything is sent, and `ConnectionFailed` if Redis stays away for
-        `timeout` seconds: then the job was not added, or is found there later, but it is never added twice.
-        Example: `await emails.add("welcome", {"userId": "u1"}, priority=1, delay=600)`
+        `timeout` seconds: then the job was not added, or is found there later, but it is never added twice. If another
+        job has its id or stands for it (`deduplication`), nothing is added: `was_duplicate` says so, and the id is the
+        other's. Example: `await emails.add("welcome", {"userId": "u1"}, priority=1, delay=600)`
         """
         new = self._preparer.prepare(name, {} if data is MISSING else data, options)
         [(job_id, duplicate)] = await self._adder.add((new,))
-        return Job(add.stored(new, job_id), self.keys, self._connection, was_duplicate=duplicate)
+        return Job(add.stored(new, job_id), self.keys, self._connection, was_duplicate=duplicate, clock=self._clock)
 
     async def add_bulk(self, jobs: Iterable[JobSpec]) -> list[Job]:
         """Add many jobs, in this order. All are checked before the first is sent; errors as for `add`.
@@ -109,77 +80,200 @@ class Queue:
         if not new:
             return []
         added = await self._adder.add(new)
-        keys, connection = self.keys, self._connection
+        keys, connection, clock = self.keys, self._connection, self._clock
         return [
-            Job(add.stored(job, job_id), keys, connection, was_duplicate=duplicate)
+            Job(add.stored(job, job_id), keys, connection, was_duplicate=duplicate, clock=clock)
             for job, (job_id, duplicate) in zip(new, added, strict=True)
         ]
 
-    async def job(self, job_id: str) -> Job | None:
-        """The job with this id, or None. A `DamagedJob` if what is stored of it can't be read."""
-        [record] = await self._connection.run(read.jobs(self.keys, [job_id]))
-        return None if record is None else self._show(record)
+    # ----------------------------------------------------------------------------------------------- steering
 
-    async def state(self, job_id: str) -> JobState:
-        """Where a job is; `JobState.UNKNOWN` if it is nowhere."""
-        return await self._connection.run(read.state(self.keys, job_id))
+    async def pause(self) -> None:
+        """Let no worker take a job of this queue, of whatever language; jobs that run go on. Survives restarts."""
+        await self._connection.run(steer.pause(self.keys))
 
-    async def counts(self, *states: str) -> dict[str, int]:
-        """How many jobs are in each of these states (by `JobState`, which is text), or in every one.
+    async def resume(self) -> None:
+        """Let workers take jobs again. Jobs that a version 5 of BullMQ had put aside come first."""
+        while await self._connection.run(steer.resume(self.keys)):
+            pass
 
-        `paused` is the number of waiting jobs while the queue is paused. Example: `(await emails.counts())["waiting"]`
+    async def set_global_concurrency(self, limit: int | None) -> None:
+        """Let at most `limit` jobs be active at once, all workers together; None removes the limit."""
+        if limit is not None:
+            whole("set_global_concurrency", limit, 1)
+        await self._connection.run(steer.set_concurrency(self.keys, limit))
+
+    async def set_global_rate_limit(self, max: int, duration: Duration) -> None:
+        """Let at most `max` jobs be taken in `duration` (seconds or `timedelta`), all workers together.
+
+        A worker's own `limiter` doesn't raise it, but has its own duration. Example:
+        `await emails.set_global_rate_limit(100, 60)`
         """
-        found = await self._connection.run(read.counts(self.keys))
-        return {name: found.get(name, 0) for name in map(state, states)} if states else found
+        limit = RateLimit(max, duration)
+        duration_ms = milliseconds("duration", limit.duration)
+        await self._connection.run(steer.set_rate_limit(self.keys, (limit.max, duration_ms)))
 
-    async def count(self) -> int:
-        """How many jobs are still to be done: waiting, delayed, prioritized, waiting for children."""
-        found = await self.counts("waiting", "delayed", "prioritized", "waiting-children")
-        return sum(found.values())
+    async def remove_global_rate_limit(self) -> None:
+        """Let any number of jobs be taken again, as far as the workers' own limits go."""
+        await self._connection.run(steer.set_rate_limit(self.keys, None))
 
-    async def jobs(self, *states: str, start: int = 0, end: int = -1, ascending: bool | None = None) -> list[Job]:
-        """Jobs of these states, of every one if none is named; `start` and `end` (inclusive) count in each state.
+    async def rate_limit(self, duration: Duration) -> None:
+        """Let no worker take a job for `duration` (seconds or `timedelta`); those of Node heed it if they have a limit.
 
-        Finished jobs come newest first, others next to run first; `ascending` says otherwise. Jobs that can't be read
-        are `DamagedJob`s. For many, use `iter_jobs`.
+        Example: `await emails.rate_limit(60)` after the mail server has said "try later"
         """
-        found: dict[str, Job] = {}
-        for one in map(state, states or HOLDERS):
-            upward = one not in NEWEST_FIRST if ascending is None else ascending
-            for job_id, record in await self._connection.run(read.page(self.keys, one, start, end, upward)):
-                if record is not None:
-                    found.setdefault(job_id, self._show(record))
-        return list(found.values())
+        duration_ms = milliseconds("duration", duration)
+        if duration_ms < 1:
+            raise OptionsError(f"rate_limit({duration!r}): at least a millisecond; remove_rate_limit ends it")
+        await self._connection.run(steer.rate_limit(self.keys, duration_ms))
 
-    async def iter_jobs(self, *states: str) -> AsyncIterator[Job]:
-        """All jobs of these states (of every one if none is named), page by page, whatever their number.
+    async def remove_rate_limit(self) -> None:
+        """End a `rate_limit`, or begin a new window of the other limits."""
+        await self._connection.run(steer.remove_rate_limit(self.keys))
 
-        Jobs that move meanwhile may be missed, or be seen again in the state that they came to.
-        Example: `async for job in emails.iter_jobs("failed"): print(job.failed_reason)`
+    # ----------------------------------------------------------------------------------------------- cleaning
+
+    async def remove_job(self, job_id: str, children: bool = True) -> bool:
+        """Remove a job from whatever state it is in, with `children` all below it; answers whether there was one.
+
+        Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
         """
-        for one in map(state, states or HOLDERS):
+        return await self._connection.run(change.remove_job(self.keys, job_id, children))
+
+    async def remove_deduplication(self, deduplication_id: str) -> bool:
+        """Free a deduplication id: the next job with it is added. Answers whether it was taken."""
+        return await self._connection.run(change.remove_dedup(self.keys, deduplication_id))
+
+    async def clear_logs(self, job_id: str, keep: int = 0) -> None:
+        """Delete a job's log, but for its newest `keep` lines."""
+        await self._connection.run(change.clear_logs(self.keys, job_id, whole("keep", keep, 0)))
+
+    async def drain(self, delayed: bool = False) -> int:
+        """Erase all jobs that wait to be taken, with `delayed` also the delayed ones; answers how many.
+
+        Jobs that are active, finished or waiting for children stay, and those that schedulers wait for. Jobs that are
+        added meanwhile stay too.
+        """
+        states = [JobState.WAITING, JobState.PAUSED, JobState.PRIORITIZED]
+        if delayed:
+            states.append(JobState.DELAYED)
+        return sum([len(await self._sweep(one, ALWAYS_MS, 0)) for one in states])
+
+    async def clean(self, grace: Duration, limit: int = 1000, state: str = "completed") -> list[str]:
+        """Erase jobs of a state that are older than `grace` (seconds or `timedelta`), oldest first; answers their ids.
+
+        At most `limit` of them are looked at; 0 is no limit. What counts is when a job finished, in other states when
+        it was made or taken. Of the active ones only those are erased that no worker holds.
+        Example: `await emails.clean(timedelta(days=7), state="failed")`
+        """
+        cutoff_ms = self._clock() - milliseconds("grace", grace)
+        erased = await self._sweep(_cleanable(state), cutoff_ms, whole("limit", limit, 0))
+        await self._connection.run(clean.tell_cleaned(self.keys, len(erased)))
+        return erased
+
+    async def obliterate(self, force: bool = False) -> None:
+        """Erase the queue with all that it has. Workers stop taking jobs at once.
+
+        Raises `QueueNotEmpty` if jobs are active, and leaves the queue as it was; with `force` they are erased too, and
+        their workers find their locks lost.
+        """
+        was_paused = await self.is_paused()
+        await self.pause()
+        try:
+            while await self._connection.run(clean.obliterate(self.keys, force)):
+                pass
+        except QueueNotEmpty:
+            if not was_paused:
+                await self.resume()
+            raise
+
+    async def retry_jobs(self, state: str = "failed", count: int = 1000, before: datetime | None = None) -> int:
+        """Let all failed (or completed) jobs run again, oldest first; answers how many.
+
+        `before`: only those that finished not later (an aware `datetime`). `count` bounds what one call to Redis
+        handles. As in Node, jobs go to `wait` whatever their priority, and keep their count of attempts.
+        """
+        if state not in (JobState.FAILED, JobState.COMPLETED):
+            raise OptionsError(f"retry_jobs(state={state!r}): 'failed' or 'completed'")
+        latest = self._clock() if before is None else aware_ms("before", before)
+        return await self._move_to_wait(JobState(state), latest, whole("count", count, 1))
+
+    async def promote_jobs(self, count: int = 1000) -> int:
+        """Let all delayed jobs run now; answers how many. `count` bounds what one call to Redis handles."""
+        return await self._move_to_wait(JobState.DELAYED, None, whole("count", count, 1))
+
+    async def trim_events(self, length: int) -> int:
+        """Trim the stream of events to about its newest `length`; answers how many went."""
+        whole("trim_events", length, 0)
+        trimmed = 0
+        while gone := await self._connection.run(clean.trim_events(self.keys, length)):
+            trimmed += gone
+        return trimmed
+
+    async def remove_orphans(self, limit: int = 0) -> int:
+        """Erase what is left of jobs that are in no state: after a crash of old versions, or of keys that were evicted.
+
+        Looks through all keys of the server, some at a time. Stops soon after `limit` (0: none). Answers how many.
+        """
+        listed, length = await self._listed()
+        # What a call looks for in the lists takes time that grows with them.
+        largest = max(1, min(clean.LARGEST_SWEEP, 200_000 // (length + 1)))
+        removed, cursor = 0, "0"
+        while True:
+            cursor, names = await self._connection.run(clean.scan_keys(self.keys, cursor))
+            ids = {clean.job_of(self.keys, name) for name in names} - listed
+            suspects = sorted(job_id for job_id in ids if job_id is not None)
+            if suspects:
+                suspects = await self._connection.run(clean.which_are_nowhere(self.keys, suspects))
+            for at in range(0, len(suspects), largest):
+                some = suspects[at : at + largest]
+                removed += await self._connection.run(clean.remove_orphans(self.keys, some))
+            if cursor == "0" or 0 < limit <= removed:
+                return removed
+
+    async def _listed(self) -> tuple[set[str | None], int]:
+        """The ids in the lists, and how many they are: asking Redis for each would take it too long."""
+        listed: set[str | None] = set()
+        length = 0
+        for name in ("active", "wait", "paused"):
             start = 0
-            before: set[str] = set()
-            while True:
-                page = await self._connection.run(read.page(self.keys, one, start, start + PAGE - 1, True))
-                for job_id, record in page:
-                    # A job that came in meanwhile pushes the last of a page onto the next one.
-                    if record is not None and job_id not in before:
-                        yield self._show(record)
-                if len(page) < PAGE:
-                    break
-                before = {job_id for job_id, _ in page}
-                start += PAGE
+            while ids := await self._connection.run(clean.waiting_ids(self.keys, name, start)):
+                listed.update(ids)
+                start += len(ids)
+            length += start
+        return listed, length
 
-    async def logs(self, job_id: str, start: int = 0, end: int = -1) -> list[str]:
-        """Log lines of a job, oldest first; `end` is inclusive."""
-        return await self._connection.run(read.logs(self.keys, job_id, start, end))
+    async def _sweep(self, state: JobState, cutoff_ms: int, limit: int) -> list[str]:
+        """Erase what is old enough of the first `limit` jobs of a state (0: of all that are there now)."""
+        total = await self._connection.run(clean.size(self.keys, state))
+        if limit:
+            total = min(total, limit)
+        erased: list[str] = []
+        looked, skip = 0, 0
+        while looked < total:
+            swept = await self._connection.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
+            if not swept.looked_at:
+                break
+            looked += swept.looked_at
+            erased += swept.erased
+            if not clean.sweeps_by_age_alone(state):
+                skip += swept.looked_at - len(swept.erased)
+        return erased
 
-    async def close(self) -> None:
-        """Wait for adds under way, then close the connection, unless it is shared."""
-        await self._adder.close()
-        if self._own_connection:
-            await self._connection.close()
+    async def _move_to_wait(self, state: JobState, latest: int | None, count: int) -> int:
+        left = await self._connection.run(clean.size(self.keys, state))
+        moved = 0
+        while left > 0:
+            some, dropped = await self._connection.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
+            if not some + dropped:
+                break
+            moved += some
+            left -= some + dropped
+        return moved
 
-    def _show(self, record: JobRecord) -> Job:
-        return show(record, self.keys, self._connection)
+
+def _cleanable(name: str) -> JobState:
+    found = state(name)
+    if found is JobState.UNKNOWN:
+        raise OptionsError(f"state={name!r}: jobs that are nowhere can't be cleaned; remove_orphans erases them")
+    return found

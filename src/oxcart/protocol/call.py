@@ -32,6 +32,17 @@ class Call(Generic[Reply]):
         return ("EVAL", self.script.source, len(self.keys), *self.keys, *self.args)
 
 
+@dataclass(frozen=True, slots=True)
+class Command(Generic[Reply]):
+    """The same for what one command of Redis does: a call that needs no script."""
+
+    words: tuple[Argument, ...]
+    read: Callable[[Any], Reply]
+
+    def command(self) -> tuple[Argument, ...]:
+        return self.words
+
+
 def call(
     script: str,
     keys: Keys,

@@ -70,6 +70,11 @@ class Keys:
         name = f"{self.queue_prefix}:{base64.b64encode(self.name.encode()).decode()}"
         return f"{name}:w:{worker}" if worker else name
 
+    @property
+    def reader_name(self) -> str:
+        """The connection name by which Node lists a reader of this queue's events."""
+        return f"{self.client_name(None)}:qe"
+
 
 def check_queue_name(name: object) -> str:
     """The name, if a queue can have it."""
@@ -93,3 +98,8 @@ def _unicode(what: str, text: str) -> str:
     except UnicodeEncodeError:
         raise OptionsError(f"{what} {text!r}: not valid Unicode") from None
     return text
+
+
+def glob_literal(text: str) -> str:
+    """A text as a pattern that matches nothing else."""
+    return "".join(f"\\{char}" if char in "\\*?[]^" else char for char in text)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 import orjson
 
 from ..errors import PayloadError
-from ..options import Backoff, JobOptions, Keep, aware_ms, milliseconds
+from ..options import Backoff, Deduplication, JobOptions, Keep, aware_ms, milliseconds
 
 # ------------------------------------------------------------------------------------------------ JSON out
 
@@ -143,6 +143,7 @@ _RENAMED = {
     "keep_logs": "kl",
     "stack_trace_limit": "stackTraceLimit",
     "size_limit": "sizeLimit",
+    "deduplication": "de",
     "telemetry_metadata": "tm",
     "omit_telemetry_context": "omc",
 }
@@ -158,6 +159,8 @@ def options_to_wire(options: JobOptions, delay_ms: int) -> dict[str, Any]:
                 value = _keep_to_wire(value)
             case Backoff():
                 value = _backoff_to_wire(value)
+            case Deduplication():
+                value = deduplication_to_wire(value)
             case datetime():
                 value = delay_ms if name == "delay" else aware_ms(name, value)
             case _ if name == "delay":
@@ -177,6 +180,25 @@ def _backoff_to_wire(backoff: Backoff) -> dict[str, Any]:
     if backoff.jitter:
         wire["jitter"] = backoff.jitter
     return wire
+
+
+_DEDUPLICATION = {"extend": "extend", "replace": "replace", "keep_last_if_active": "keepLastIfActive"}
+
+
+def deduplication_to_wire(deduplication: Deduplication) -> dict[str, Any]:
+    wire: dict[str, Any] = {"id": deduplication.id}
+    if deduplication.ttl is not None:
+        wire["ttl"] = milliseconds("ttl", deduplication.ttl)
+    return wire | {theirs: True for ours, theirs in _DEDUPLICATION.items() if getattr(deduplication, ours)}
+
+
+def _deduplication_from_wire(wire: dict[str, Any]) -> object:
+    ttl = _number(wire.get("ttl"))
+    flags = {ours: bool(wire.get(theirs)) for ours, theirs in _DEDUPLICATION.items()}
+    try:
+        return Deduplication(wire.get("id", ""), ttl / 1000 if ttl else None, **flags)
+    except ValueError:
+        return wire
 
 
 def _keep_to_wire(keep: Keep) -> dict[str, Any]:
@@ -274,6 +296,8 @@ def options_from_wire(raw: Mapping[str, Any]) -> JobOptions:
             value = moment(int(number))
         elif name == "backoff":
             value = _backoff_from_wire(value)
+        elif name == "deduplication" and isinstance(value, dict):
+            value = _deduplication_from_wire(cast(dict[str, Any], value))
         elif name in ("remove_on_complete", "remove_on_fail") and isinstance(value, dict):
             value = _keep_from_wire(cast(dict[str, Any], value))
         options[name] = value

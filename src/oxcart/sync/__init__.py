@@ -1,1 +1,18 @@
-"""The blocking shell. `connection.py` and `job.py` are generated from `aio/` by `tools/unasync.py`."""
+"""The blocking shell: the same classes for programs without an event loop; safe in threads, and after a fork.
+
+```python
+from oxcart.sync import Queue
+
+with Queue("email") as emails:
+    job = emails.add("welcome", {"userId": "u1"})
+```
+
+Most of it is generated from `aio/` by `tools/unasync.py`.
+"""
+
+from .connection import Connection
+from .job import DamagedJob, Job
+from .queue import Queue
+from .view import QueueView, SearchPage, find_queues
+
+__all__ = ["Connection", "DamagedJob", "Job", "Queue", "QueueView", "SearchPage", "find_queues"]

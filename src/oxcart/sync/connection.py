@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ..errors import ScriptError
 from ..protocol.address import find_url, masked
-from ..protocol.call import Call
+from ..protocol.call import Call, Command
 from .transport import Transport
 
 Reply = TypeVar("Reply")
@@ -39,11 +39,13 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, call: Call[Reply]) -> Reply:
+    def run(self, call: Call[Reply] | Command[Reply]) -> Reply:
         """Run a call and read its answer. A script that the server doesn't know yet is sent whole."""
         try:
             reply = self.transport.execute(*call.command())
         except ScriptError as error:
+            if isinstance(call, Command):
+                raise
             reply = self._send_whole(call, error)
         return call.read(reply)
 

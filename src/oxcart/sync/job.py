@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
+from ..clock import Clock, system_clock
 from ..errors import JobNotFound
-from ..options import JobOptions
+from ..options import Duration, JobOptions, check, milliseconds
 from ..protocol import wire
 from ..protocol.calls import change, read
 from ..protocol.keys import Keys
@@ -31,7 +32,7 @@ class Job:
     Example: `job = emails.add("welcome", {"userId": "u1"}); print(job.id, job.state())`
     """
 
-    __slots__ = ("_connection", "attempt", "keys", "on_progress", "record", "was_duplicate")
+    __slots__ = ("_clock", "_connection", "attempt", "keys", "on_progress", "record", "was_duplicate")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Job:
         was_duplicate: bool = False,
         on_progress: Callable[[Job, Any], None] | None = None,
         attempt: Stoppable | None = None,
+        clock: Clock = system_clock,
     ) -> None:
         self.record = record
         """What is stored of it, as plain data."""
@@ -53,6 +55,7 @@ class Job:
         self.attempt = attempt
         """The attempt that runs it, in a worker."""
         self._connection = connection
+        self._clock = clock
 
     def __repr__(self) -> str:
         return f"Job({self.id!r}, {self.name!r}, queue={self.queue_name!r})"
@@ -199,7 +202,59 @@ class Job:
 
     def logs(self, start: int = 0, end: int = -1) -> list[str]:
         """Its log lines, oldest first."""
-        return self._connection.run(read.logs(self.keys, self.id, start, end))
+        lines, _ = self._connection.run(read.log_page(self.keys, self.id, start, end))
+        return lines
+
+    def clear_logs(self, keep: int = 0) -> None:
+        """Delete its log, but for its newest `keep` lines."""
+        self._connection.run(change.clear_logs(self.keys, self.id, keep))
+
+    def update_data(self, data: Any) -> None:
+        """Replace its data by any JSON value, in whatever state it is. `PayloadError` if it is none."""
+        text = wire.encode(data, f"the data of job {self.id}")
+        self._connection.run(change.update_data(self.keys, self.id, text))
+        self.record.fields["data"] = text
+        self.record.data = data
+
+    def change_delay(self, delay: Duration) -> None:
+        """Make it due `delay` (seconds or `timedelta`) from now. `InvalidState` if it isn't delayed."""
+        delay_ms = milliseconds("delay", delay)
+        self._connection.run(change.change_delay(self.keys, self.id, self._clock(), delay_ms))
+        self.record.fields["delay"] = str(delay_ms)
+
+    def change_priority(self, priority: int, lifo: bool = False) -> None:
+        """Give it another priority (0: none), with `lifo` before its equals. A job that runs keeps it for a retry."""
+        check({"priority": priority})
+        self._connection.run(change.change_priority(self.keys, self.id, priority, lifo))
+        self.record.fields["priority"] = str(priority)
+
+    def promote(self) -> None:
+        """Let it run now instead of later. `InvalidState` if it isn't delayed."""
+        self._connection.run(change.promote_job(self.keys, self.id))
+        self.record.fields["delay"] = "0"
+
+    def retry(self, *, reset_attempts: bool = False, reset_starts: bool = False) -> None:
+        """Let it run again, failed or completed. `InvalidState` if it isn't finished.
+
+        It keeps its count of attempts, so one that has used them all up runs once; `reset_attempts` gives it all of
+        them again, `reset_starts` forgets how often it was taken.
+        """
+        lifo = self.record.options.lifo
+        call = change.retry_job(self.keys, self.id, lifo, reset_attempts=reset_attempts, reset_starts=reset_starts)
+        self._connection.run(call)
+        self.refresh()
+
+    def remove(self, children: bool = True) -> bool:
+        """Remove it from whatever state it is in, with `children` all below it; answers whether it was still there.
+
+        Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
+        """
+        return self._connection.run(change.remove_job(self.keys, self.id, children))
+
+    def remove_deduplication(self) -> bool:
+        """Free its deduplication id, so that the next job with it is added. False if it doesn't hold it."""
+        dedup_id = self.deduplication_id
+        return dedup_id is not None and self._connection.run(change.remove_dedup(self.keys, dedup_id, self.id))
 
 
 class DamagedJob(Job):
@@ -239,6 +294,6 @@ def _readable(look: Callable[[], Any], otherwise: Any) -> Any:
         return otherwise
 
 
-def show(record: JobRecord, keys: Keys, connection: Connection) -> Job:
+def show(record: JobRecord, keys: Keys, connection: Connection, clock: Clock = system_clock) -> Job:
     """A record as a job; as a `DamagedJob` if it can't be read whole."""
-    return (DamagedJob if record.damage() else Job)(record, keys, connection)
+    return (DamagedJob if record.damage() else Job)(record, keys, connection, clock=clock)

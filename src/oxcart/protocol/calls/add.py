@@ -34,6 +34,8 @@ class Shape:
     lifo: bool
     timestamp_ms: int | None
     size_limit: int | None
+    deduplication: str
+    """What the script needs for it, as JSON; empty if there is none."""
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class Preparer:
             delay_ms = max(aware_ms("delay", delay) - base, 0)
         else:
             delay_ms = milliseconds("delay", delay)
+        dedup = options.get("deduplication")
         return Shape(
             name=name,
             opts=orjson.dumps(wire.options_to_wire(options, delay_ms)).decode(),
@@ -111,12 +114,13 @@ class Preparer:
             lifo=options.get("lifo", False),
             timestamp_ms=timestamp_ms,
             size_limit=options.get("size_limit"),
+            deduplication="" if dedup is None else orjson.dumps(wire.deduplication_to_wire(dedup)).decode(),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The answer to an add call: the id of each job, and which of them existed already."""
+    """The answer to an add call: the id of each job (or of the one that stands for it), and which were not added."""
 
     ids: list[str]
     duplicates: frozenset[int]
@@ -126,9 +130,14 @@ def add_jobs(keys: Keys, jobs: Sequence[NewJob], producer: str, number: int) -> 
     """Add jobs in this order. `producer` and `number` name the call, so that sending it twice adds nothing twice."""
 
     def read(reply: Any) -> Added:
-        first = reply[0]
+        first, existing, suppressed = reply
         ids = [job.own_id or str(first + at) for at, job in enumerate(jobs)]
-        return Added(ids, frozenset(position - 1 for position in reply[1:]))
+        positions = {position - 1 for position in existing}
+        for at in range(0, len(suppressed), 2):
+            position = int(suppressed[at]) - 1
+            ids[position] = suppressed[at + 1]
+            positions.add(position)
+        return Added(ids, frozenset(positions))
 
     return call(
         "add_jobs",
@@ -154,7 +163,7 @@ def _groups(jobs: Sequence[NewJob]) -> list[Argument]:
             end += 1
         shape = first.shape
         rest += (end - start, shape.name, shape.opts, first.timestamp_ms)
-        rest += (shape.delay_ms, shape.priority, int(shape.lifo), int(with_ids))
+        rest += (shape.delay_ms, shape.priority, int(shape.lifo), int(with_ids), shape.deduplication)
         for job in jobs[start:end]:
             if with_ids:
                 rest.append(job.own_id)
@@ -174,16 +183,16 @@ def _alike(one: NewJob, other: NewJob, with_ids: bool) -> bool:
 def stored(job: NewJob, job_id: str) -> JobRecord:
     """What was stored of a job that was just added."""
     shape = job.shape
-    record = JobRecord(
-        job_id,
-        {
-            "name": shape.name,
-            "data": job.data,
-            "opts": shape.opts,
-            "timestamp": str(job.timestamp_ms),
-            "delay": str(shape.delay_ms),
-            "priority": str(shape.priority),
-        },
-    )
+    fields = {
+        "name": shape.name,
+        "data": job.data,
+        "opts": shape.opts,
+        "timestamp": str(job.timestamp_ms),
+        "delay": str(shape.delay_ms),
+        "priority": str(shape.priority),
+    }
+    if shape.deduplication:
+        fields["deid"] = orjson.loads(shape.deduplication)["id"]
+    record = JobRecord(job_id, fields)
     record.data = job.value
     return record

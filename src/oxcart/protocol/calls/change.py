@@ -1,4 +1,4 @@
-"""Changing one job: its progress, its log."""
+"""Changing one job: its data, progress and log, when it runs, whether it is there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,54 @@ def update_progress(keys: Keys, job_id: str, progress: str) -> Call[None]:
     return call("update_progress", keys, read, prefix=keys.prefix, id=job_id, progress=progress)
 
 
+def update_data(keys: Keys, job_id: str, data: str) -> Call[None]:
+    """Replace a job's data, given as JSON."""
+    read = unless_refused(keys, job_id, nothing)
+    return call("update_data", keys, read, prefix=keys.prefix, id=job_id, data=data)
+
+
 def add_log(keys: Keys, job_id: str, line: str, keep: int) -> Call[int]:
     """Add a line to a job's log and keep the newest `keep` (0: all); answers how many there are."""
     return call("add_log", keys, unless_refused(keys, job_id, int), prefix=keys.prefix, id=job_id, line=line, keep=keep)
+
+
+def clear_logs(keys: Keys, job_id: str, keep: int) -> Call[None]:
+    """Delete a job's log, but for its newest `keep` lines."""
+    return call("clear_logs", keys, nothing, prefix=keys.prefix, id=job_id, keep=keep)
+
+
+def change_delay(keys: Keys, job_id: str, now: int, delay_ms: int) -> Call[None]:
+    """Make a delayed job due `delay_ms` from now."""
+    read = unless_refused(keys, job_id, nothing)
+    return call("change_delay", keys, read, prefix=keys.prefix, id=job_id, now=now, delay_ms=delay_ms)
+
+
+def change_priority(keys: Keys, job_id: str, priority: int, lifo: bool) -> Call[None]:
+    """Give a job another priority; with `lifo` it comes before its equals."""
+    read = unless_refused(keys, job_id, nothing)
+    return call("change_priority", keys, read, prefix=keys.prefix, id=job_id, priority=priority, lifo=int(lifo))
+
+
+def promote_job(keys: Keys, job_id: str) -> Call[None]:
+    """Let a delayed job run now."""
+    return call("promote_job", keys, unless_refused(keys, job_id, nothing), prefix=keys.prefix, id=job_id)
+
+
+def retry_job(keys: Keys, job_id: str, lifo: bool, *, reset_attempts: bool, reset_starts: bool) -> Call[None]:
+    """Let a finished job run again."""
+    resets = [field for field, wanted in (("atm", reset_attempts), ("ats", reset_starts)) if wanted]
+    if reset_attempts:
+        resets.append("attemptsMade")  # of old data, where it counts instead
+    read = unless_refused(keys, job_id, nothing)
+    return call("retry_job", keys, read, *resets, prefix=keys.prefix, id=job_id, lifo=int(lifo))
+
+
+def remove_job(keys: Keys, job_id: str, children: bool) -> Call[bool]:
+    """Remove a job, with `children` all below it; answers whether there was one."""
+    read = unless_refused(keys, job_id, bool)
+    return call("remove_job", keys, read, prefix=keys.prefix, id=job_id, children=int(children))
+
+
+def remove_dedup(keys: Keys, dedup_id: str, owner: str = "") -> Call[bool]:
+    """Free a deduplication id, with `owner` only if that job holds it; answers whether it was taken."""
+    return call("remove_dedup", keys, bool, prefix=keys.prefix, dedup_id=dedup_id, owner=owner)

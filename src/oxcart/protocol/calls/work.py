@@ -46,6 +46,8 @@ class Limits:
     worker: str = ""
     limit_max: int | None = None
     limit_ms: int | None = None
+    metric_points: int = 0
+    """For how many minutes finished jobs are counted; 0 counts none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def settle_and_take(
         count=order.count,
         share=int(order.share),
         suspects=order.suspects,
+        points=limits.metric_points,
     )
 
 

@@ -1,13 +1,14 @@
 -- Adds jobs: stores each, puts it where it belongs, and wakes who waits for work.
 --
 -- Equal jobs travel as a group that says what they share once: count, name, opts, timestamp, delay, priority, lifo,
--- has_ids; then for each job its data, or its own id and its data.
+-- has_ids, deduplication (JSON, or empty); then for each job its data, or its own id and its data.
 -- The receipt makes the call safe to send again: a number that was seen before adds nothing and gets the same answer.
 --
 -- keys: id wait active prioritized pc delayed marker meta events receipt
 -- args: prefix number receipt_ms *groups
--- returns: {counter of the first job, positions of those whose own id existed already …}
--- include: read_meta, emit, enqueue, put_delayed, mark_delayed, wake, store_job, in_slices
+-- returns: {counter of the first job, positions of those whose own id existed already, {position, id, …} of those that
+--   another job stands for}
+-- include: deduplicate, read_meta, emit, enqueue, put_delayed, mark_delayed, wake, store_job, in_slices
 local seen = redis.call("GET", keys.receipt)
 if seen then
   local receipt = cjson.decode(seen)
@@ -21,12 +22,13 @@ local total, at = 0, groups_at
 while at <= #ARGV do
   local count = tonumber(ARGV[at])
   total = total + count
-  at = at + 8 + count * (ARGV[at + 7] == "1" and 2 or 1)
+  at = at + 9 + count * (ARGV[at + 7] == "1" and 2 or 1)
 end
 
 local counter = redis.call("INCRBY", keys.id, total) - total
 local meta = read_meta(keys)
-local answer = { counter + 1 }
+local existing, suppressed = {}, {}
+local answer = { counter + 1, existing, suppressed }
 local back, front, takeable, any_delayed = {}, {}, false, false
 
 local function place(id, timestamp, delay, priority, lifo)
@@ -51,8 +53,9 @@ at = groups_at
 while at <= #ARGV do
   local count, name, opts, timestamp = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local delay, priority, lifo, has_ids = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6] == "1", ARGV[at + 7] == "1"
+  local de = ARGV[at + 8] ~= "" and cjson.decode(ARGV[at + 8])
   local delay_ms, rank, made = tonumber(delay), tonumber(priority), tonumber(timestamp)
-  at = at + 8
+  at = at + 9
   for _ = 1, count do
     position = position + 1
     counter = counter + 1
@@ -64,11 +67,20 @@ while at <= #ARGV do
       id = string.format("%.0f", counter)
     end
     if own_id and redis.call("EXISTS", prefix .. id) == 1 then
-      answer[#answer + 1] = position
+      existing[#existing + 1] = position
       emit(keys, "duplicated", "jobId", id)
     else
-      store_job(keys, prefix, id, name, data, opts, timestamp, delay, priority)
-      place(id, made, delay_ms, rank, lifo)
+      local owner = de and deduplicate(keys, prefix, de, { id = id, name = name, data = data, opts = opts })
+      if owner then
+        suppressed[#suppressed + 1] = position
+        suppressed[#suppressed + 1] = owner
+      elseif de then
+        store_job(keys, prefix, id, name, data, opts, timestamp, delay, priority, "deid", de.id)
+        place(id, made, delay_ms, rank, lifo)
+      else
+        store_job(keys, prefix, id, name, data, opts, timestamp, delay, priority)
+        place(id, made, delay_ms, rank, lifo)
+      end
     end
   end
 end

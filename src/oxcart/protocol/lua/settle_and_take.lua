@@ -2,15 +2,17 @@
 --
 -- Each attempt is nine arguments: id, token, outcome, text, stacktrace, keep, number, lifo, again.
 -- Outcomes: completed (text = JSON value, keep) · failed (text = reason, keep, number = attempts allowed) ·
--- retry (text = reason, lifo) · delayed (text = reason, number = ms) · later (number = ms) · back.
+-- retry (text = reason, lifo) · delayed (text = reason, number = ms) · later (number = ms) · back ·
+-- limited (number = ms: back, and nothing is taken for so long).
 -- An attempt with `again` was cut off from Redis meanwhile: if nobody else took the job, it is still its own.
 --
 -- keys: id wait active prioritized pc delayed waiting_children completed failed stalled limiter marker meta events
--- args: prefix own now token lock_ms worker limit_max limit_ms count share suspects *attempts
+-- args: prefix own now token lock_ms worker limit_max limit_ms count share suspects points *attempts
 -- returns: {codes of the attempts or 0, {id, hash, …}, next due ms or 0, limited for ms, jobs left, suspects left, poison,
 --   problems}
 -- include: read_meta, promote_due, settle_all, take_jobs, allowance, remains, next_due, wake, closed, emit
 local meta = read_meta(keys)
+meta.points = tonumber(points)
 meta.time = now -- as text, which whatever is stored takes as it is
 now, count, suspects = tonumber(now), tonumber(count), tonumber(suspects)
 promote_due(keys, prefix, now, meta)

@@ -6,9 +6,10 @@ local function allowance(keys, meta, count, limit_max)
     return 0, 0
   end
   local max = meta.max or limit_max
-  max = max and math.floor(max)
+  local used = tonumber(redis.call("GET", keys.limiter)) or 0
+  -- A limit set by hand holds for a queue without any other as well.
+  max = max and math.floor(max) or used == 9007199254740991 and used
   if max then
-    local used = tonumber(redis.call("GET", keys.limiter)) or 0
     if used >= max then
       local left = redis.call("PTTL", keys.limiter)
       if left > 0 then

@@ -15,11 +15,15 @@ local function apply_outcome(keys, prefix, now, meta, attempt)
     mark_delayed(keys)
     return nil
   end
-  if outcome == "back" and attempt.priority > 0 then
+  if outcome == "limited" then
+    redis.call("SET", keys.limiter, "9007199254740991", "PX", attempt.number)
+  end
+  local back = outcome == "back" or outcome == "limited"
+  if back and attempt.priority > 0 then
     -- Ahead of all others of its priority: it had its turn already.
     redis.call("ZADD", keys.prioritized, string.format("%.0f", attempt.priority * 4294967296), id)
   else
-    enqueue(keys, id, attempt.priority, outcome == "back" or attempt.lifo)
+    enqueue(keys, id, attempt.priority, back or attempt.lifo)
   end
   wake(keys, meta)
   emit(keys, "waiting", "jobId", id, "prev", "active")

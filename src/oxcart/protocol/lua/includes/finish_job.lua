@@ -1,6 +1,6 @@
 -- Finishes a job for good: tells its parent, stores the result or deletes the job at once, and tells the world.
 --
--- include: child_done, child_failed, free_dedup, forget_jobs, emit, try_to
+-- include: child_done, child_failed, free_dedup, forget_jobs, emit, try_to, count_minute
 local function finish_job(keys, prefix, now, meta, attempt)
   local id, key, done = attempt.id, attempt.key, attempt.outcome == "completed"
   -- As text where that is known: turning numbers into text is slow.
@@ -38,6 +38,9 @@ local function finish_job(keys, prefix, now, meta, attempt)
     if tonumber(made) >= (tonumber(attempt.number) or 0) then
       emit(keys, "retries-exhausted", "jobId", id, "attemptsMade", made)
     end
+  end
+  if meta.points > 0 then
+    try_to(meta, id, count_minute, prefix, done and "completed" or "failed", now, meta.points)
   end
   return attempt.keep ~= "" and target or nil
 end

@@ -1,0 +1,281 @@
+# Generated from aio/queue.py by tools/unasync.py: change that file instead.
+
+"""Queue: add jobs, steer the queue, clean it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Unpack
+
+from ..clock import Clock, system_clock
+from ..errors import OptionsError, QueueNotEmpty
+from ..options import MISSING, Duration, JobOptions, JobSpec, RateLimit, aware_ms, milliseconds, whole
+from ..protocol.calls import add, change, clean, steer
+from ..protocol.states import JobState, state
+from .adder import Adder
+from .connection import Connection
+from .job import Job
+from .view import QueueView
+
+ALWAYS_MS = 2**53 - 1
+"""Later than any job was made."""
+
+
+class Queue(QueueView):
+    """A queue of jobs in Redis, shared with every BullMQ or Oxcart program that uses the same name and prefix.
+
+    `connection` is a URL or a `Connection` shared by many objects. `default_job_options` hold for every job that
+    doesn't say otherwise. `timeout` is how many seconds to insist when Redis is away before an add fails with
+    `ConnectionFailed`; None waits for as long as it takes.
+
+    Raises `OptionsError` for a name, a URL or options that can't be right. Example:
+
+    ```python
+    with Queue("email", connection="redis://localhost:6379/0") as emails:
+        job = emails.add("welcome", {"userId": "u1"}, attempts=3, backoff=2)
+    ```
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connection: Connection | str | None = None,
+        prefix: str = "bull",
+        default_job_options: JobOptions | None = None,
+        timeout: float | None = 5,
+        clock: Clock = system_clock,
+    ) -> None:
+        super().__init__(name, connection=connection, prefix=prefix, clock=clock)
+        if timeout is not None and not timeout > 0:
+            raise OptionsError(f"timeout={timeout!r}: a number of seconds above 0, or None to wait")
+        self._preparer = add.Preparer(default_job_options, clock)
+        self._adder = Adder(self._connection, self.keys, timeout)
+
+    def close(self) -> None:
+        """Wait for adds under way, then close the connection, unless it is shared."""
+        self._adder.close()
+        super().close()
+
+    # ------------------------------------------------------------------------------------------------- adding
+
+    def add(self, name: str, data: Any = MISSING, **options: Unpack[JobOptions]) -> Job:
+        """Add a job; answers when it is safe in Redis. Adds of one moment travel in one call.
+
+        Raises `OptionsError` or `PayloadError` before anything is sent, and `ConnectionFailed` if Redis stays away for
+        `timeout` seconds: then the job was not added, or is found there later, but it is never added twice. If another
+        job has its id or stands for it (`deduplication`), nothing is added: `was_duplicate` says so, and the id is the
+        other's. Example: `emails.add("welcome", {"userId": "u1"}, priority=1, delay=600)`
+        """
+        new = self._preparer.prepare(name, {} if data is MISSING else data, options)
+        [(job_id, duplicate)] = self._adder.add((new,))
+        return Job(add.stored(new, job_id), self.keys, self._connection, was_duplicate=duplicate, clock=self._clock)
+
+    def add_bulk(self, jobs: Iterable[JobSpec]) -> list[Job]:
+        """Add many jobs, in this order. All are checked before the first is sent; errors as for `add`.
+
+        Example: `emails.add_bulk([JobSpec("welcome", {"userId": "u1"}), JobSpec("digest", priority=5)])`
+        """
+        prepare = self._preparer.prepare
+        new = [prepare(spec.name, {} if spec.data is MISSING else spec.data, spec.options) for spec in jobs]
+        if not new:
+            return []
+        added = self._adder.add(new)
+        keys, connection, clock = self.keys, self._connection, self._clock
+        return [
+            Job(add.stored(job, job_id), keys, connection, was_duplicate=duplicate, clock=clock)
+            for job, (job_id, duplicate) in zip(new, added, strict=True)
+        ]
+
+    # ----------------------------------------------------------------------------------------------- steering
+
+    def pause(self) -> None:
+        """Let no worker take a job of this queue, of whatever language; jobs that run go on. Survives restarts."""
+        self._connection.run(steer.pause(self.keys))
+
+    def resume(self) -> None:
+        """Let workers take jobs again. Jobs that a version 5 of BullMQ had put aside come first."""
+        while self._connection.run(steer.resume(self.keys)):
+            pass
+
+    def set_global_concurrency(self, limit: int | None) -> None:
+        """Let at most `limit` jobs be active at once, all workers together; None removes the limit."""
+        if limit is not None:
+            whole("set_global_concurrency", limit, 1)
+        self._connection.run(steer.set_concurrency(self.keys, limit))
+
+    def set_global_rate_limit(self, max: int, duration: Duration) -> None:
+        """Let at most `max` jobs be taken in `duration` (seconds or `timedelta`), all workers together.
+
+        A worker's own `limiter` doesn't raise it, but has its own duration. Example:
+        `emails.set_global_rate_limit(100, 60)`
+        """
+        limit = RateLimit(max, duration)
+        duration_ms = milliseconds("duration", limit.duration)
+        self._connection.run(steer.set_rate_limit(self.keys, (limit.max, duration_ms)))
+
+    def remove_global_rate_limit(self) -> None:
+        """Let any number of jobs be taken again, as far as the workers' own limits go."""
+        self._connection.run(steer.set_rate_limit(self.keys, None))
+
+    def rate_limit(self, duration: Duration) -> None:
+        """Let no worker take a job for `duration` (seconds or `timedelta`); those of Node heed it if they have a limit.
+
+        Example: `emails.rate_limit(60)` after the mail server has said "try later"
+        """
+        duration_ms = milliseconds("duration", duration)
+        if duration_ms < 1:
+            raise OptionsError(f"rate_limit({duration!r}): at least a millisecond; remove_rate_limit ends it")
+        self._connection.run(steer.rate_limit(self.keys, duration_ms))
+
+    def remove_rate_limit(self) -> None:
+        """End a `rate_limit`, or begin a new window of the other limits."""
+        self._connection.run(steer.remove_rate_limit(self.keys))
+
+    # ----------------------------------------------------------------------------------------------- cleaning
+
+    def remove_job(self, job_id: str, children: bool = True) -> bool:
+        """Remove a job from whatever state it is in, with `children` all below it; answers whether there was one.
+
+        Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
+        """
+        return self._connection.run(change.remove_job(self.keys, job_id, children))
+
+    def remove_deduplication(self, deduplication_id: str) -> bool:
+        """Free a deduplication id: the next job with it is added. Answers whether it was taken."""
+        return self._connection.run(change.remove_dedup(self.keys, deduplication_id))
+
+    def clear_logs(self, job_id: str, keep: int = 0) -> None:
+        """Delete a job's log, but for its newest `keep` lines."""
+        self._connection.run(change.clear_logs(self.keys, job_id, whole("keep", keep, 0)))
+
+    def drain(self, delayed: bool = False) -> int:
+        """Erase all jobs that wait to be taken, with `delayed` also the delayed ones; answers how many.
+
+        Jobs that are active, finished or waiting for children stay, and those that schedulers wait for. Jobs that are
+        added meanwhile stay too.
+        """
+        states = [JobState.WAITING, JobState.PAUSED, JobState.PRIORITIZED]
+        if delayed:
+            states.append(JobState.DELAYED)
+        return sum([len(self._sweep(one, ALWAYS_MS, 0)) for one in states])
+
+    def clean(self, grace: Duration, limit: int = 1000, state: str = "completed") -> list[str]:
+        """Erase jobs of a state that are older than `grace` (seconds or `timedelta`), oldest first; answers their ids.
+
+        At most `limit` of them are looked at; 0 is no limit. What counts is when a job finished, in other states when
+        it was made or taken. Of the active ones only those are erased that no worker holds.
+        Example: `emails.clean(timedelta(days=7), state="failed")`
+        """
+        cutoff_ms = self._clock() - milliseconds("grace", grace)
+        erased = self._sweep(_cleanable(state), cutoff_ms, whole("limit", limit, 0))
+        self._connection.run(clean.tell_cleaned(self.keys, len(erased)))
+        return erased
+
+    def obliterate(self, force: bool = False) -> None:
+        """Erase the queue with all that it has. Workers stop taking jobs at once.
+
+        Raises `QueueNotEmpty` if jobs are active, and leaves the queue as it was; with `force` they are erased too, and
+        their workers find their locks lost.
+        """
+        was_paused = self.is_paused()
+        self.pause()
+        try:
+            while self._connection.run(clean.obliterate(self.keys, force)):
+                pass
+        except QueueNotEmpty:
+            if not was_paused:
+                self.resume()
+            raise
+
+    def retry_jobs(self, state: str = "failed", count: int = 1000, before: datetime | None = None) -> int:
+        """Let all failed (or completed) jobs run again, oldest first; answers how many.
+
+        `before`: only those that finished not later (an aware `datetime`). `count` bounds what one call to Redis
+        handles. As in Node, jobs go to `wait` whatever their priority, and keep their count of attempts.
+        """
+        if state not in (JobState.FAILED, JobState.COMPLETED):
+            raise OptionsError(f"retry_jobs(state={state!r}): 'failed' or 'completed'")
+        latest = self._clock() if before is None else aware_ms("before", before)
+        return self._move_to_wait(JobState(state), latest, whole("count", count, 1))
+
+    def promote_jobs(self, count: int = 1000) -> int:
+        """Let all delayed jobs run now; answers how many. `count` bounds what one call to Redis handles."""
+        return self._move_to_wait(JobState.DELAYED, None, whole("count", count, 1))
+
+    def trim_events(self, length: int) -> int:
+        """Trim the stream of events to about its newest `length`; answers how many went."""
+        whole("trim_events", length, 0)
+        trimmed = 0
+        while gone := self._connection.run(clean.trim_events(self.keys, length)):
+            trimmed += gone
+        return trimmed
+
+    def remove_orphans(self, limit: int = 0) -> int:
+        """Erase what is left of jobs that are in no state: after a crash of old versions, or of keys that were evicted.
+
+        Looks through all keys of the server, some at a time. Stops soon after `limit` (0: none). Answers how many.
+        """
+        listed, length = self._listed()
+        # What a call looks for in the lists takes time that grows with them.
+        largest = max(1, min(clean.LARGEST_SWEEP, 200_000 // (length + 1)))
+        removed, cursor = 0, "0"
+        while True:
+            cursor, names = self._connection.run(clean.scan_keys(self.keys, cursor))
+            ids = {clean.job_of(self.keys, name) for name in names} - listed
+            suspects = sorted(job_id for job_id in ids if job_id is not None)
+            if suspects:
+                suspects = self._connection.run(clean.which_are_nowhere(self.keys, suspects))
+            for at in range(0, len(suspects), largest):
+                some = suspects[at : at + largest]
+                removed += self._connection.run(clean.remove_orphans(self.keys, some))
+            if cursor == "0" or 0 < limit <= removed:
+                return removed
+
+    def _listed(self) -> tuple[set[str | None], int]:
+        """The ids in the lists, and how many they are: asking Redis for each would take it too long."""
+        listed: set[str | None] = set()
+        length = 0
+        for name in ("active", "wait", "paused"):
+            start = 0
+            while ids := self._connection.run(clean.waiting_ids(self.keys, name, start)):
+                listed.update(ids)
+                start += len(ids)
+            length += start
+        return listed, length
+
+    def _sweep(self, state: JobState, cutoff_ms: int, limit: int) -> list[str]:
+        """Erase what is old enough of the first `limit` jobs of a state (0: of all that are there now)."""
+        total = self._connection.run(clean.size(self.keys, state))
+        if limit:
+            total = min(total, limit)
+        erased: list[str] = []
+        looked, skip = 0, 0
+        while looked < total:
+            swept = self._connection.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
+            if not swept.looked_at:
+                break
+            looked += swept.looked_at
+            erased += swept.erased
+            if not clean.sweeps_by_age_alone(state):
+                skip += swept.looked_at - len(swept.erased)
+        return erased
+
+    def _move_to_wait(self, state: JobState, latest: int | None, count: int) -> int:
+        left = self._connection.run(clean.size(self.keys, state))
+        moved = 0
+        while left > 0:
+            some, dropped = self._connection.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
+            if not some + dropped:
+                break
+            moved += some
+            left -= some + dropped
+        return moved
+
+
+def _cleanable(name: str) -> JobState:
+    found = state(name)
+    if found is JobState.UNKNOWN:
+        raise OptionsError(f"state={name!r}: jobs that are nowhere can't be cleaned; remove_orphans erases them")
+    return found

@@ -1,0 +1,282 @@
+# Generated from aio/view.py by tools/unasync.py: change that file instead.
+
+"""QueueView: look at a queue, without a way to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from ..clock import Clock, system_clock
+from ..errors import OptionsError
+from ..options import RESERVED_IDS, RateLimit, check
+from ..protocol import search
+from ..protocol.calls import read, steer
+from ..protocol.keys import Keys, check_prefix
+from ..protocol.prometheus import exposition
+from ..protocol.record import JobRecord
+from ..protocol.states import HOLDERS, NEWEST_FIRST, JobState, state
+from .connection import Connection, connect
+from .job import Job, show
+
+PAGE = 100
+"""How many jobs one read brings."""
+
+SEARCH_LOOKS = 2000
+"""How many jobs one search looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """What a search found, and how far it came."""
+
+    jobs: list[Job]
+    cursor: str | None
+    """To be given to the next search, to go on from here; None when all was looked at."""
+    looked_at: int
+    """How many jobs were looked at for this page."""
+
+
+class QueueView:
+    """A queue to be looked at. `Queue` is one that can be changed as well; the options mean the same there.
+
+    Its methods raise `ConnectionFailed` if Redis can't be reached.
+    Example: `with QueueView("email") as emails: print(emails.counts())`
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connection: Connection | str | None = None,
+        prefix: str = "bull",
+        clock: Clock = system_clock,
+    ) -> None:
+        self.name = name
+        self.keys = Keys(name, prefix)
+        self._connection, self._own_connection = connect(connection)
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, unless it is shared."""
+        if self._own_connection:
+            self._connection.close()
+
+    # ------------------------------------------------------------------------------------------------- jobs
+
+    def job(self, job_id: str) -> Job | None:
+        """The job with this id, or None. A `DamagedJob` if what is stored of it can't be read."""
+        if job_id in RESERVED_IDS:
+            return None  # a key of the queue itself
+        [record] = self._connection.run(read.jobs(self.keys, [job_id]))
+        return None if record is None else self._show(record)
+
+    def state(self, job_id: str) -> JobState:
+        """Where a job is; `JobState.UNKNOWN` if it is nowhere."""
+        return self._connection.run(read.state(self.keys, job_id))
+
+    def jobs(self, *states: str, start: int = 0, end: int = -1, ascending: bool | None = None) -> list[Job]:
+        """Jobs of these states, of every one if none is named; `start` and `end` (inclusive) count in each state.
+
+        Finished jobs come newest first, others next to run first; `ascending` says otherwise. Jobs that can't be read
+        are `DamagedJob`s. For many, use `iter_jobs`.
+        """
+        found: dict[str, Job] = {}
+        for one in map(state, states or HOLDERS):
+            upward = one not in NEWEST_FIRST if ascending is None else ascending
+            for job_id, record in self._connection.run(read.page(self.keys, one, start, end, upward)):
+                if record is not None:
+                    found.setdefault(job_id, self._show(record))
+        return list(found.values())
+
+    def iter_jobs(self, *states: str) -> Iterator[Job]:
+        """All jobs of these states (of every one if none is named), page by page, whatever their number.
+
+        Jobs that move meanwhile may be missed, or be seen again in the state that they came to.
+        Example: `for job in emails.iter_jobs("failed"): print(job.failed_reason)`
+        """
+        for one in map(state, states or HOLDERS):
+            start = 0
+            before: set[str] = set()
+            while True:
+                page = self._connection.run(read.page(self.keys, one, start, start + PAGE - 1, True))
+                for job_id, record in page:
+                    # A job that came in meanwhile pushes the last of a page onto the next one.
+                    if record is not None and job_id not in before:
+                        yield self._show(record)
+                if len(page) < PAGE:
+                    break
+                before = {job_id for job_id, _ in page}
+                start += PAGE
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        state: str | None = None,
+        path: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> SearchPage:
+        """Jobs that have this text in their id, name, data or failure, in whatever case; up to `limit` of them.
+
+        With a `path` into their data (`user.email`, `items[0].sku`) only what stands there counts; without a text, that
+        something does. A search looks at 2,000 jobs at most and says where to go on. Jobs that move meanwhile may be
+        missed or seen twice. Example: `page = emails.search("u1", path="userId", state="failed")`
+        """
+        steps = None if path is None else search.parse_path(path)
+        states = list(HOLDERS) if state is None else [_one_state(state)]
+        at, offset = _parse_cursor(cursor, states)
+        found: list[Job] = []
+        looked = 0
+        if cursor is None and text and steps is None and (job := self.job(text)) is not None:
+            found.append(job)  # the id itself: no need to look for it among all others
+        while at < len(states):
+            upward = states[at] not in NEWEST_FIRST
+            page = self._connection.run(read.page(self.keys, states[at], offset, offset + PAGE - 1, upward))
+            for job_id, record in page:
+                offset, looked = offset + 1, looked + 1
+                named = steps is None and job_id == text  # found above
+                if record is not None and not named and search.matches(record, text, steps):
+                    found.append(self._show(record))
+                    if len(found) >= limit:
+                        return SearchPage(found, f"{states[at]}:{offset}", looked)
+            if len(page) < PAGE:
+                at, offset = at + 1, 0
+            if looked >= SEARCH_LOOKS and at < len(states):
+                return SearchPage(found, f"{states[at]}:{offset}", looked)
+        return SearchPage(found, None, looked)
+
+    def logs(self, job_id: str, start: int = 0, end: int = -1) -> list[str]:
+        """Log lines of a job, oldest first; `end` is inclusive."""
+        lines, _ = self._connection.run(read.log_page(self.keys, job_id, start, end))
+        return lines
+
+    def deduplication_job_id(self, deduplication_id: str) -> str | None:
+        """The id of the job that holds a deduplication id; None if it is free."""
+        return self._connection.run(read.dedup_owner(self.keys, deduplication_id))
+
+    # ---------------------------------------------------------------------------------------------- numbers
+
+    def counts(self, *states: str) -> dict[str, int]:
+        """How many jobs are in each of these states (by `JobState`, which is text), or in every one.
+
+        `paused` is the number of waiting jobs while the queue is paused. Example: `(emails.counts())["waiting"]`
+        """
+        found = self._connection.run(read.counts(self.keys))
+        return {name: found.get(name, 0) for name in map(state, states)} if states else found
+
+    def count(self) -> int:
+        """How many jobs are still to be done: waiting, delayed, prioritized, waiting for children."""
+        found = self.counts("waiting", "delayed", "prioritized", "waiting-children")
+        return sum(found.values())
+
+    def counts_per_priority(self, *priorities: int) -> dict[int, int]:
+        """How many jobs wait with each of these priorities; 0 stands for jobs without one.
+
+        Example: `emails.counts_per_priority(0, 1, 5)`
+        """
+        for priority in priorities:
+            check({"priority": priority})
+        return self._connection.run(read.counts_per_priority(self.keys, priorities))
+
+    def metrics(self, kind: str, start: int = 0, end: int = -1) -> read.Metrics:
+        """How many jobs `completed` or `failed`, in all and in each minute, as workers with `metrics=` counted them.
+
+        Example: `(emails.metrics("completed")).points[:60]` is the last hour, newest minute first.
+        """
+        if kind not in ("completed", "failed"):
+            raise OptionsError(f"metrics({kind!r}): 'completed' or 'failed'")
+        return self._connection.run(read.metrics(self.keys, kind, start, end))
+
+    def prometheus(self, labels: Mapping[str, str] | None = None) -> str:
+        """The numbers of this queue as text for Prometheus, under the names that BullMQ gives them.
+
+        `labels` are added to each line. The totals count jobs of workers with `metrics=`.
+        """
+        counts = self.counts()
+        done = [self.metrics(kind, 0, 0) for kind in ("completed", "failed")]
+        return exposition(self.name, counts, done[0].count, done[1].count, labels or {})
+
+    # --------------------------------------------------------------------------------------------- settings
+
+    def is_paused(self) -> bool:
+        """Whether workers take no jobs."""
+        return self._connection.run(steer.is_paused(self.keys))
+
+    def global_concurrency(self) -> int | None:
+        """How many jobs may be active at once, all workers together; None for any number."""
+        concurrency, _ = self._connection.run(steer.limits(self.keys))
+        return concurrency
+
+    def global_rate_limit(self) -> RateLimit | None:
+        """How many jobs may be taken in how many seconds, all workers together; None for any number."""
+        _, limit = self._connection.run(steer.limits(self.keys))
+        return None if limit is None else RateLimit(limit[0], max(limit[1], 1) / 1000)
+
+    def rate_limit_ttl(self, max_jobs: int | None = None) -> float:
+        """For how many seconds no job is given away because of a rate limit; 0 if jobs are.
+
+        `max_jobs` is the limit of the workers, if they have one of their own and the queue has none.
+        """
+        return self._connection.run(steer.rate_limit_ttl(self.keys, max_jobs)) / 1000
+
+    def workers(self) -> list[read.WorkerInfo]:
+        """The workers that are connected, Oxcart's and Node's. Needs the right to run `CLIENT LIST`."""
+        return self._connection.run(read.workers(self.keys))
+
+    def event_readers(self) -> list[read.WorkerInfo]:
+        """Who reads this queue's events, as far as their connections say so."""
+        return self._connection.run(read.event_readers(self.keys))
+
+    def version(self) -> str | None:
+        """Which program made the queue last, such as `bullmq:6.7.0`; None if only Oxcart did."""
+        return (self._connection.run(read.meta(self.keys))).get("version")
+
+    def _show(self, record: JobRecord) -> Job:
+        return show(record, self.keys, self._connection, self._clock)
+
+
+def _one_state(name: str) -> JobState:
+    found = state(name)
+    if found not in HOLDERS:
+        raise OptionsError(f"state={name!r}: one of {', '.join(HOLDERS)}")
+    return found
+
+
+def _parse_cursor(cursor: str | None, states: list[JobState]) -> tuple[int, int]:
+    if cursor is None:
+        return 0, 0
+    name, _, offset = cursor.rpartition(":")
+    if name not in states or not offset.isdecimal():
+        raise OptionsError(f"cursor={cursor!r}: the cursor of an earlier page of the same search")
+    return states.index(JobState(name)), int(offset)
+
+
+def find_queues(connection: Connection | str | None = None, prefix: str = "bull") -> list[str]:
+    """The names of all queues with this prefix, in alphabetical order; looks through all keys, some at a time.
+
+    Example: `for name in find_queues(): print(name, QueueView(name).counts())`
+    """
+    opened, own = connect(connection)
+    names: set[str] = set()
+    cursor = "0"
+    try:
+        while True:
+            cursor, found = opened.run(read.find_queues(check_prefix(prefix), cursor))
+            names.update(found)
+            if cursor == "0":
+                return sorted(names)
+    finally:
+        if own:
+            opened.close()

@@ -1,0 +1,58 @@
+"""A worker by hand: takes and settles jobs one by one, so that tests decide what happens when."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from oxcart.protocol import wire
+from oxcart.protocol.calls.work import Limits, Order, Settlement, Taken, settle_and_take
+from oxcart.protocol.keys import Keys
+from oxcart.protocol.record import JobRecord
+from oxcart.sync import Connection
+
+TOKEN = "by hand"
+LOCK_MS = 60_000
+
+
+class Hands:
+    """Blocking, for tests of both shells."""
+
+    def __init__(self, url: str, queue: str, prefix: str = "bull", limits: Limits | None = None) -> None:
+        self.keys = Keys(queue, prefix)
+        self._connection = Connection(url)
+        self._limits = limits or Limits(LOCK_MS)
+
+    def take(self, count: int = 1, now_ms: int | None = None) -> list[JobRecord]:
+        """Take up to `count` jobs."""
+        return self.trip([], count, now_ms).jobs
+
+    def complete(self, job_id: str, value: Any = None, keep: str = "", now_ms: int | None = None) -> None:
+        self._settle(Settlement(job_id, TOKEN, "completed", wire.encode(value), keep=keep), now_ms)
+
+    def fail(self, job_id: str, reason: str = "boom", attempts: int = 1) -> None:
+        self._settle(Settlement(job_id, TOKEN, "failed", reason, wire.encode([f"Error: {reason}"]), number=attempts))
+
+    def work(self, fails: bool = False) -> list[str]:
+        """Take whatever can be taken and finish it; the ids."""
+        ids = [record.id for record in self.take(100)]
+        for job_id in ids:
+            if fails:
+                self.fail(job_id)
+            else:
+                self.complete(job_id)
+        return ids
+
+    def trip(self, settlements: list[Settlement], count: int, now_ms: int | None = None) -> Taken:
+        now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        both = [(settlement, False) for settlement in settlements]
+        return self._connection.run(
+            settle_and_take(self.keys, now, self._limits, Order(TOKEN, count, suspects=100), both)
+        )
+
+    def _settle(self, settlement: Settlement, now_ms: int | None = None) -> None:
+        taken = self.trip([settlement], 0, now_ms)
+        assert taken.codes is None, taken.codes
+
+    def close(self) -> None:
+        self._connection.close()

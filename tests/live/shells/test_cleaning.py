@@ -1,0 +1,258 @@
+"""Drain, clean, obliterate, bulk retry and promotion, orphans: what goes, what stays, how much a call handles."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from oxcart import JobSpec, OptionsError, QueueNotEmpty
+from oxcart.protocol.calls import clean as calls
+from tests.hands import Hands
+from tests.live.shells.shell import Queue
+
+
+async def keys_of(redis: Redis, queue: Queue) -> set[str]:
+    start = f"bull:{queue.name}:"
+    return {str(key).removeprefix(start) for key in await redis.keys(f"{start}*")}
+
+
+async def fill(queue: Queue, count: int, **options: object) -> list[str]:
+    jobs = await queue.add_bulk([JobSpec("x", n, **options) for n in range(count)])  # pyright: ignore[reportArgumentType]
+    return [job.id for job in jobs]
+
+
+async def test_draining_erases_what_waits_and_nothing_else(queue: Queue, redis: Redis, hands: Hands) -> None:
+    finished = await queue.add("x")
+    hands.work()
+    active = await queue.add("x")
+    hands.take()
+    await fill(queue, 3)
+    await fill(queue, 3, priority=2)
+    delayed = await queue.add("x", delay=60)
+    before = await redis.xlen(f"bull:{queue.name}:events")
+    assert await queue.drain() == 6
+    assert {job.id for job in await queue.jobs()} == {finished.id, active.id, delayed.id}
+    assert await queue.drain(delayed=True) == 1
+    assert await redis.xlen(f"bull:{queue.name}:events") == before  # trap 31 of part 2: it is silent
+    hands.complete(active.id)
+
+
+async def test_draining_spares_what_a_scheduler_waits_for_wherever_it_is(
+    queue: Queue, redis: Redis, allowed_breaks: set[str]
+) -> None:
+    """Node loses the spared job's id here and leaves that of an erased one (part 2, section 4.3)."""
+    allowed_breaks.add("I28")
+    await redis.zadd(f"bull:{queue.name}:repeat", {"s": 170})
+    ids = ["a", "b", "repeat:s:170", "c", "d"]
+    for job_id in ids:
+        await queue.add("x", job_id=job_id)
+    await redis.hset(f"bull:{queue.name}:repeat:s:170", "rjk", "s")
+    await redis.rename(f"bull:{queue.name}:wait", f"bull:{queue.name}:paused")
+    await fill(queue, 2)
+    assert await queue.drain() == 6
+    assert await redis.lrange(f"bull:{queue.name}:paused", 0, -1) == ["repeat:s:170"]
+    assert [job.id for job in await queue.jobs("waiting")] == []
+    assert await queue.state("repeat:s:170") == "waiting"
+    await redis.delete(f"bull:{queue.name}:repeat")
+    await queue.remove_job("repeat:s:170")
+
+
+async def test_cleaning_erases_the_old_ones_oldest_first(queue: Queue, redis: Redis, hands: Hands) -> None:
+    now = datetime.now(UTC).timestamp() * 1000
+    ids = await fill(queue, 5)
+    for n, record in enumerate(hands.take(9)):
+        hands.complete(record.id, now_ms=int(now - (5 - n) * 60_000))
+    assert await queue.clean(timedelta(minutes=3, seconds=-10), limit=2) == ids[:2]
+    assert await queue.clean(150) == ids[2:3]
+    assert await queue.clean(3600) == []
+    events = [fields for _, fields in await redis.xrange(f"bull:{queue.name}:events") if fields["event"] == "cleaned"]
+    assert [fields["count"] for fields in events] == ["2", "1", "0"]
+    assert {job.id for job in await queue.jobs()} == set(ids[3:])
+
+
+async def test_every_state_can_be_cleaned(queue: Queue, redis: Redis, hands: Hands) -> None:
+    made = {
+        "waiting": await fill(queue, 2),
+        "delayed": await fill(queue, 2, delay=60),
+        "prioritized": await fill(queue, 2, priority=3),
+    }
+    for state, ids in made.items():
+        assert await queue.clean(3600, state=state) == []
+        assert sorted(await queue.clean(0, state=state)) == sorted(ids)
+    await fill(queue, 2)
+    hands.work(fails=True)
+    assert len(await queue.clean(0, state="failed")) == 2
+    assert await keys_of(redis, queue) <= {"id", "meta", "events", "marker"}
+
+
+async def test_of_waiting_jobs_only_the_old_ones_go_and_the_others_keep_their_order(queue: Queue) -> None:
+    old = datetime.now(UTC) - timedelta(hours=1)
+    for n in range(6):
+        options = {"timestamp": old} if n % 2 else {}
+        await queue.add("x", job_id=f"j{n}", **options)  # pyright: ignore[reportArgumentType]
+    assert sorted(await queue.clean(60, state="waiting")) == ["j1", "j3", "j5"]
+    assert [job.id for job in await queue.jobs("waiting")] == ["j0", "j2", "j4"]
+
+
+async def test_of_active_jobs_only_those_go_that_nobody_holds(queue: Queue, redis: Redis, hands: Hands) -> None:
+    kept, lost = await fill(queue, 2)
+    hands.take(2)
+    assert await queue.clean(0, state="active") == []
+    await redis.delete(f"bull:{queue.name}:{lost}:lock")
+    assert await queue.clean(0, state="active") == [lost]
+    hands.complete(kept)
+
+
+async def test_an_erased_queue_leaves_nothing(queue: Queue, redis: Redis, hands: Hands) -> None:
+    await fill(queue, 3)
+    hands.work()
+    await fill(queue, 2)
+    hands.work(fails=True)
+    await fill(queue, 2)
+    await fill(queue, 2, delay=60)
+    await fill(queue, 2, priority=1)
+    await queue.set_global_rate_limit(5, 60)
+    hands.work()
+    # Node leaves these (trap 33 of part 2).
+    await redis.zadd(f"bull:{queue.name}:waiting-children", {"parent": 1})
+    await redis.hset(f"bull:{queue.name}:parent", mapping={"name": "x", "data": "{}", "opts": "{}", "timestamp": "1"})
+    await queue.obliterate()
+    assert await keys_of(redis, queue) == set()
+
+
+async def test_a_queue_with_active_jobs_is_not_erased_and_goes_on(queue: Queue, redis: Redis, hands: Hands) -> None:
+    job = await queue.add("x")
+    hands.take()
+    with pytest.raises(QueueNotEmpty, match="has active jobs: let them finish, or say force=True"):
+        await queue.obliterate()
+    assert not await queue.is_paused()
+    await job.log("still here")
+    await queue.obliterate(force=True)
+    assert await keys_of(redis, queue) == set()
+
+
+async def test_all_failed_jobs_run_again(queue: Queue, redis: Redis, hands: Hands) -> None:
+    """Trap 34 of part 2: whatever their priority, and they keep their count of attempts."""
+    ids = await fill(queue, 3) + await fill(queue, 1, priority=5)
+    hands.work(fails=True)
+    assert await queue.retry_jobs(before=datetime.now(UTC) - timedelta(minutes=1)) == 0
+    assert await queue.retry_jobs(count=2) == 4
+    assert [job.id for job in await queue.jobs("waiting")] == ids
+    job = await queue.job(ids[0])
+    assert job is not None
+    assert (job.attempts_made, job.failed_reason, job.finished_at) == (1, None, None)
+    hands.work()
+    assert await queue.retry_jobs("completed") == 4
+    with pytest.raises(OptionsError, match=r"retry_jobs\(state='waiting'\)"):
+        await queue.retry_jobs("waiting")
+
+
+async def test_ids_without_a_job_are_dropped_when_jobs_run_again(queue: Queue, redis: Redis, hands: Hands) -> None:
+    """Trap 35 of part 2."""
+    await fill(queue, 1)
+    hands.work(fails=True)
+    await redis.zadd(f"bull:{queue.name}:failed", {"phantom": 1})
+    assert await queue.retry_jobs() == 1
+    await fill(queue, 1, delay=60)
+    await redis.zadd(f"bull:{queue.name}:delayed", {"phantom": 1})
+    assert await queue.promote_jobs() == 1
+    assert (await queue.counts())["waiting"] == 2
+
+
+async def test_all_delayed_jobs_run_now(queue: Queue, hands: Hands) -> None:
+    ids = await fill(queue, 2, delay=60) + await fill(queue, 1, delay=90, priority=5)
+    assert await queue.promote_jobs(count=1) == 3
+    assert [job.delay for job in await queue.jobs("waiting")] == [0, 0, 0]  # Node leaves what it was
+    assert hands.work() == ids
+
+
+async def test_the_stream_is_trimmed(queue: Queue, redis: Redis) -> None:
+    await fill(queue, 1000)
+    assert await redis.xlen(f"bull:{queue.name}:events") == 2000
+    assert await queue.trim_events(100) >= 1700
+    assert await redis.xlen(f"bull:{queue.name}:events") < 300
+    with pytest.raises(OptionsError, match="trim_events=-1"):
+        await queue.trim_events(-1)
+
+
+async def test_what_is_left_of_lost_jobs_is_found_and_erased(
+    queue: Queue, redis: Redis, hands: Hands, allowed_breaks: set[str]
+) -> None:
+    """Node's own clean-up takes the metrics for a job's (part 2, section 4.7)."""
+    allowed_breaks.update(("I1", "I5"))
+    start = f"bull:{queue.name}:"
+    await fill(queue, 2)
+    hands.work()
+    kept = {await queue.state(job.id): job.id for job in [await queue.add("x"), await queue.add("x", delay=60)]}
+    await queue.add("x", job_id="a:b:logs")
+    await redis.hset(f"{start}metrics:failed", mapping={"count": 1, "prevTS": 1, "prevCount": 0})
+    await redis.hset(f"{start}lost", "name", "x")
+    await redis.rpush(f"{start}lost:logs", "a")
+    await redis.rpush(f"{start}other:logs", "a")
+    before = await keys_of(redis, queue)
+    assert await queue.remove_orphans() == 2
+    assert before - await keys_of(redis, queue) == {"lost", "lost:logs", "other:logs"}
+    assert set(kept) == {"waiting", "delayed"}
+    assert await queue.remove_orphans() == 0
+
+
+async def test_no_call_handles_more_than_its_share(queue: Queue, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many jobs there are; a call of this size takes a few milliseconds (see `make big`)."""
+    handled: list[int] = []
+    read_sweep, read_moves, read_erased = calls.sweep, calls.move_to_wait, calls.obliterate
+
+    def sweep(*args: object) -> object:
+        call = read_sweep(*args)  # pyright: ignore[reportArgumentType]
+        reads = call.read
+
+        def read(reply: object) -> object:
+            swept = reads(reply)
+            handled.append(swept.looked_at)
+            return swept
+
+        object.__setattr__(call, "read", read)
+        return call
+
+    monkeypatch.setattr(calls, "sweep", sweep)
+    many = 2 * calls.LARGEST_SWEEP + 10
+    await fill(queue, many)
+    assert await queue.drain() == many
+    assert handled == [250, 250, 10]
+
+    def counted(make: object) -> object:
+        def wrapped(*args: object) -> object:
+            call = make(*args)  # pyright: ignore
+            reads = call.read
+
+            def read(reply: object) -> object:
+                found = reads(reply)
+                handled.append(found[0] if isinstance(found, tuple) else found)
+                return found
+
+            object.__setattr__(call, "read", read)
+            return call
+
+        return wrapped
+
+    monkeypatch.setattr(calls, "move_to_wait", counted(read_moves))
+    monkeypatch.setattr(calls, "obliterate", counted(read_erased))
+    await fill(queue, many, delay=60)
+    handled.clear()
+    assert await queue.promote_jobs() == many
+    assert handled == [250, 250, 10]
+    handled.clear()
+    await queue.obliterate()
+    assert handled == [250, 250, 10, 0]
+
+
+async def test_what_cannot_be_right_is_refused(queue: Queue) -> None:
+    with pytest.raises(OptionsError, match="unknown state 'done'"):
+        await queue.clean(0, state="done")
+    with pytest.raises(OptionsError, match="remove_orphans erases them"):
+        await queue.clean(0, state="unknown")
+    with pytest.raises(OptionsError, match="grace=-1"):
+        await queue.clean(-1)
+    with pytest.raises(OptionsError, match="limit=-1"):
+        await queue.clean(0, limit=-1)

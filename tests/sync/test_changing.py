@@ -1,0 +1,210 @@
+# Generated from tests/live/shells/test_changing.py by tools/unasync.py: change that file instead.
+
+"""Changing a job that is there: each operation with what it needs, and the error when that isn't so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from oxcart import InvalidState, JobLocked, JobNotFound, OptionsError, PayloadError, SchedulerError
+from tests.hands import Hands
+from tests.sync.shell import Job, Queue
+
+
+def seen(queue: Queue, job: Job) -> Job:
+    """The job as it is stored now."""
+    found = queue.job(job.id)
+    assert found is not None
+    return found
+
+
+def events_of(redis: Redis, queue: Queue, job: Job) -> list[dict[str, Any]]:
+    entries: Any = redis.xrange(f"bull:{queue.name}:events")
+    return [fields for _, fields in entries if fields.get("jobId") == job.id]
+
+
+def test_data_can_be_replaced_in_any_state(queue: Queue, hands: Hands) -> None:
+    job = queue.add("x", {"a": 1})
+    job.update_data({"a": 2})
+    hands.work()
+    job.update_data([None])
+    assert job.data == [None]
+    assert (seen(queue, job)).data == [None]
+    with pytest.raises(PayloadError, match=f"the data of job {job.id} can't be sent"):
+        job.update_data(float("nan"))
+
+
+def test_a_delay_can_be_changed_while_the_job_is_delayed(queue: Queue, redis: Redis, hands: Hands) -> None:
+    job = queue.add("x", delay=60)
+    job.change_delay(3600)
+    assert job.delay == (seen(queue, job)).delay == 3600
+    due = redis.zscore(f"bull:{queue.name}:delayed", job.id)
+    marker = redis.zscore(f"bull:{queue.name}:marker", "1")
+    assert due is not None and due // 4096 == marker
+    assert (events_of(redis, queue, job))[-1] == {"event": "delayed", "jobId": job.id, "delay": f"{marker:.0f}"}
+    job.change_delay(0)
+    assert hands.work() == [job.id]
+    with pytest.raises(InvalidState, match=f"job {job.id} of {queue.name} is not in the state"):
+        job.change_delay(1)
+
+
+def test_a_changed_priority_changes_the_order(queue: Queue, hands: Hands) -> None:
+    low, high, plain = [queue.add("x", priority=priority) for priority in (9, 5, 0)]
+    low.change_priority(1)
+    plain.change_priority(7)
+    assert queue.state(plain.id) == "prioritized"
+    assert low.priority == (seen(queue, low)).priority == 1
+    first = queue.add("x", priority=7)
+    first.change_priority(7, lifo=True)
+    assert hands.work() == [low.id, high.id, first.id, plain.id]
+
+
+def test_a_job_without_priority_goes_to_the_back_or_with_lifo_to_the_front(queue: Queue, hands: Hands) -> None:
+    one, two, three = [queue.add("x") for _ in range(3)]
+    one.change_priority(0)
+    three.change_priority(0, lifo=True)
+    assert hands.work() == [three.id, two.id, one.id]
+
+
+def test_a_priority_of_a_job_elsewhere_is_kept_for_later(queue: Queue, hands: Hands) -> None:
+    job = queue.add("x", delay=60)
+    job.change_priority(4)
+    assert job.state() == "delayed"
+    job.promote()
+    assert job.state() == "prioritized"
+    with pytest.raises(OptionsError, match="priority=-1"):
+        job.change_priority(-1)
+    hands.work()
+
+
+def test_a_promoted_job_runs_now(queue: Queue, redis: Redis, hands: Hands) -> None:
+    job = queue.add("x", delay=60)
+    job.promote()
+    assert job.delay == (seen(queue, job)).delay == 0
+    assert (events_of(redis, queue, job))[-1] == {"event": "waiting", "jobId": job.id, "prev": "delayed"}
+    assert hands.work() == [job.id]
+    with pytest.raises(InvalidState):
+        job.promote()
+
+
+def test_a_failed_job_runs_again(queue: Queue, redis: Redis, hands: Hands) -> None:
+    job = queue.add("x", attempts=2)
+    hands.take()
+    hands.fail(job.id, "first", attempts=2)
+    job.refresh()
+    assert (job.failed_reason, job.attempts_made, job.attempts_left) == ("first", 1, 0)
+    job.retry()
+    assert job.state() == "waiting"
+    assert (job.failed_reason, job.finished_at, job.processed_at, job.attempts_made) == (None, None, None, 1)
+    assert len(job.stacktrace) == 1
+    assert (events_of(redis, queue, job))[-1] == {"event": "waiting", "jobId": job.id, "prev": "failed"}
+    hands.work(fails=True)
+    job.retry(reset_attempts=True, reset_starts=True)
+    assert (job.attempts_made, job.attempts_started) == (0, 0)
+    hands.work()
+
+
+def test_a_completed_job_runs_again(queue: Queue, hands: Hands) -> None:
+    job = queue.add("x")
+    hands.take()
+    hands.complete(job.id, {"done": True})
+    job.refresh()
+    assert job.return_value == {"done": True}
+    job.retry()
+    assert (job.return_value, job.state()) == (None, "waiting")
+    hands.work()
+
+
+def test_a_retried_job_keeps_its_place_by_priority_and_lifo(queue: Queue, hands: Hands) -> None:
+    prioritized, lifo = queue.add("x", priority=3), queue.add("x", lifo=True)
+    hands.work(fails=True)
+    other = queue.add("x")
+    prioritized.retry()
+    lifo.retry()
+    assert prioritized.state() == "prioritized"
+    assert hands.work() == [lifo.id, other.id, prioritized.id]
+
+
+def test_only_finished_jobs_can_be_retried(queue: Queue) -> None:
+    job = queue.add("x")
+    with pytest.raises(InvalidState):
+        job.retry()
+
+
+def test_a_job_is_removed_from_whatever_state_it_is_in(queue: Queue, redis: Redis, hands: Hands) -> None:
+    finished, failed = queue.add("x"), queue.add("x")
+    hands.take(2)
+    hands.complete(finished.id)
+    hands.fail(failed.id)
+    jobs = {
+        "completed": finished,
+        "failed": failed,
+        "wait": queue.add("x"),
+        "delayed": queue.add("x", delay=60),
+        "prioritized": queue.add("x", priority=1),
+    }
+    for state, job in jobs.items():
+        job.log("a line")
+        assert job.remove()
+        assert queue.job(job.id) is None
+        assert queue.state(job.id) == "unknown"
+        assert not redis.exists(f"bull:{queue.name}:{job.id}:logs")
+        assert (events_of(redis, queue, job))[-1] == {"event": "removed", "jobId": job.id, "prev": state}
+    assert not queue.remove_job("nobody")
+
+
+def test_a_job_that_runs_is_not_removed(queue: Queue, redis: Redis, hands: Hands) -> None:
+    job = queue.add("x")
+    hands.take()
+    with pytest.raises(JobLocked, match="a worker is working on it") as caught:
+        job.remove()
+    assert caught.value.job_id == job.id
+    redis.delete(f"bull:{queue.name}:{job.id}:lock")  # its worker is gone
+    assert job.remove()
+
+
+def test_what_a_scheduler_waits_for_is_not_removed(queue: Queue, redis: Redis, allowed_breaks: set[str]) -> None:
+    """Trap 25 of part 2."""
+    allowed_breaks.add("I28")
+    job = queue.add("x", job_id="repeat:s:170", delay=60)
+    redis.hset(f"bull:{queue.name}:{job.id}", "rjk", "s")
+    redis.zadd(f"bull:{queue.name}:repeat", {"s": 170})
+    with pytest.raises(SchedulerError, match="remove the scheduler instead"):
+        job.remove()
+    assert queue.drain(delayed=True) == 0
+    assert queue.clean(0, state="delayed") == []
+    redis.delete(f"bull:{queue.name}:repeat")
+    assert job.remove()
+
+
+def test_every_change_of_a_job_that_is_gone_says_so(queue: Queue, redis: Redis) -> None:
+    job = queue.add("x", delay=60)
+    job.remove()
+    changes = [
+        lambda: job.update_data(1),
+        lambda: job.update_progress(1),
+        lambda: job.log("x"),
+        lambda: job.change_delay(1),
+        lambda: job.change_priority(1),
+        lambda: job.promote(),
+        lambda: job.retry(),
+        lambda: job.refresh(),
+    ]
+    for change in changes:
+        with pytest.raises(JobNotFound, match=f"job {job.id} of {queue.name} does not exist") as caught:
+            change()
+        assert caught.value.code == -1
+    assert redis.keys(f"bull:{queue.name}:{job.id}*") == []
+
+
+def test_a_log_can_be_cleared(queue: Queue) -> None:
+    job = queue.add("x")
+    for line in "abcd":
+        job.log(line)
+    job.clear_logs(keep=2)
+    assert job.logs() == ["c", "d"]
+    queue.clear_logs(job.id)
+    assert job.logs() == []
