@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from oxcart.protocol import wire
+from oxcart.protocol.calls.change import remove_job
+from oxcart.protocol.calls.read import WorkerInfo, event_readers
 from oxcart.protocol.calls.work import Limits, Order, Settlement, Taken, settle_and_take
 from oxcart.protocol.keys import Keys
 from oxcart.protocol.record import JobRecord
@@ -53,6 +57,22 @@ class Hands:
     def _settle(self, settlement: Settlement, now_ms: int | None = None) -> None:
         taken = self.trip([settlement], 0, now_ms)
         assert taken.codes is None, taken.codes
+
+    def remove(self, job_id: str) -> bool:
+        return self._connection.run(remove_job(self.keys, job_id, True))
+
+    def once_listened_to(self, doing: Callable[[], Any]) -> None:
+        """Do something as soon as somebody waits for the queue's events, in a thread, since the test waits too."""
+        threading.Thread(target=self._wait_and_do, args=(doing,), daemon=True).start()
+
+    def _wait_and_do(self, doing: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + 10
+        while not any(reader.details["cmd"] == "xread" for reader in self._readers()) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        doing()
+
+    def _readers(self) -> list[WorkerInfo]:
+        return self._connection.run(event_readers(self.keys))
 
     def close(self) -> None:
         self._connection.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SHELL = ROOT / "src/oxcart/aio"
-FILES = ("connection.py", "job.py", "view.py", "queue.py")
+FILES = ("connection.py", "job.py", "view.py", "queue.py", "events.py")
 TESTS = ROOT / "tests/live/shells"
 HEADER = "# Generated from {source} by tools/unasync.py: change that file instead.\n\n"
 
@@ -23,6 +23,9 @@ PAIRS = (
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
     (r"async (for|with) ", r"\1 "),
+    (r"__aiter__", "__iter__"),
+    (r"__anext__", "__next__"),
+    (r"StopAsyncIteration", "StopIteration"),
     (r"AsyncIterator", "Iterator"),
     (r"from redis\.asyncio import", "from redis import"),
     (r"tests\.live\.shells\.shell", "tests.sync.shell"),

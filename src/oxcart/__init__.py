@@ -13,6 +13,7 @@ await Worker("email", send, concurrency=5).run()
 """
 
 from .aio.connection import Connection
+from .aio.events import QueueEvents, QueueEventsProducer
 from .aio.job import DamagedJob, Job
 from .aio.queue import Queue
 from .aio.view import QueueView, SearchPage, find_queues
@@ -43,18 +44,49 @@ from .errors import (
 )
 from .options import Backoff, Deduplication, JobOptions, JobSpec, Keep, RateLimit
 from .protocol.calls.read import Metrics, WorkerInfo
+from .protocol.events import (
+    ActiveEvent,
+    AddedEvent,
+    CleanedEvent,
+    CompletedEvent,
+    DeduplicatedEvent,
+    DelayedEvent,
+    DrainedEvent,
+    DuplicatedEvent,
+    Event,
+    FailedEvent,
+    MovedEvent,
+    PausedEvent,
+    ProgressEvent,
+    RemovedEvent,
+    ResumedEvent,
+    RetriesExhaustedEvent,
+    StalledEvent,
+    WaitingChildrenEvent,
+    WaitingEvent,
+)
 from .protocol.states import JobState
 from .worker.worker import Worker
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveEvent",
+    "AddedEvent",
     "Backoff",
+    "CleanedEvent",
+    "CompletedEvent",
     "Connection",
     "ConnectionFailed",
     "DamagedJob",
+    "DeduplicatedEvent",
     "Deduplication",
+    "DelayedEvent",
+    "DrainedEvent",
+    "DuplicatedEvent",
+    "Event",
     "FailedChildren",
+    "FailedEvent",
     "InvalidState",
     "Job",
     "JobError",
@@ -67,25 +99,36 @@ __all__ = [
     "Keep",
     "LockLost",
     "Metrics",
+    "MovedEvent",
     "OptionsError",
     "OxcartError",
+    "PausedEvent",
     "PayloadError",
     "PendingChildren",
+    "ProgressEvent",
     "Queue",
+    "QueueEvents",
+    "QueueEventsProducer",
     "QueueNotEmpty",
     "QueueNotPaused",
     "QueueView",
     "RateLimit",
     "RateLimited",
     "Refused",
+    "RemovedEvent",
     "Requeue",
     "Reschedule",
+    "ResumedEvent",
+    "RetriesExhaustedEvent",
     "SchedulerError",
     "ScriptError",
     "SearchPage",
     "ServerRefused",
+    "StalledEvent",
     "Steering",
     "Unrecoverable",
+    "WaitingChildrenEvent",
+    "WaitingEvent",
     "Worker",
     "WorkerInfo",
     "find_queues",

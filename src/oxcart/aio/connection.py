@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ..errors import ScriptError
 from ..protocol.address import find_url, masked
 from ..protocol.call import Call, Command
+from .reader import Reader
 from .transport import Transport
 
 Reply = TypeVar("Reply")
@@ -27,6 +28,8 @@ class Connection:
     def __init__(self, url: str | None = None, *, timeout: float = 5, connect_timeout: float = 3) -> None:
         self.url = find_url(url)
         self.transport = Transport(self.url, timeout=timeout, connect_timeout=connect_timeout)
+        self.reader = Reader(self.transport)
+        """Reads events for all who listen to queues over this connection."""
 
     def __repr__(self) -> str:
         return f"Connection({masked(self.url)!r})"
@@ -49,6 +52,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close it. An embedded server is stopped with its last user."""
+        await self.reader.close()
         await self.transport.close()
 
     async def _send_whole(self, call: Call[Any], error: ScriptError) -> Any:

@@ -73,11 +73,7 @@ class JobRecord:
     @property
     def stacktrace(self) -> list[str]:
         """One text for each failed attempt, oldest first; empty if the field can't be read."""
-        try:
-            value = self._json("stacktrace", [])
-        except wire.Unreadable:
-            return []
-        return [str(item) for item in value] if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return wire.stacktrace(self.fields.get("stacktrace"))
 
     @property
     def attempts_made(self) -> int:

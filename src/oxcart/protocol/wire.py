@@ -108,6 +108,15 @@ def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number that JSON has")
 
 
+def stacktrace(text: str | None) -> list[str]:
+    """The stack traces of a job, one for each failed attempt; none if what is stored can't be read."""
+    try:
+        value: object = decode(text) if text else []
+    except Unreadable:
+        return []
+    return [str(item) for item in cast(list[object], value)] if isinstance(value, list) else []
+
+
 _WHOLE = re.compile(r"\s*([-+]?\d{1,18})")
 
 

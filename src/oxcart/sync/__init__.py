@@ -11,8 +11,19 @@ Most of it is generated from `aio/` by `tools/unasync.py`.
 """
 
 from .connection import Connection
+from .events import QueueEvents, QueueEventsProducer
 from .job import DamagedJob, Job
 from .queue import Queue
 from .view import QueueView, SearchPage, find_queues
 
-__all__ = ["Connection", "DamagedJob", "Job", "Queue", "QueueView", "SearchPage", "find_queues"]
+__all__ = [
+    "Connection",
+    "DamagedJob",
+    "Job",
+    "Queue",
+    "QueueEvents",
+    "QueueEventsProducer",
+    "QueueView",
+    "SearchPage",
+    "find_queues",
+]

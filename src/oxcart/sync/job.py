@@ -4,19 +4,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
 from ..clock import Clock, system_clock
-from ..errors import JobNotFound
+from ..errors import ConnectionFailed, JobFailed, JobNotFound
 from ..options import Duration, JobOptions, check, milliseconds
 from ..protocol import wire
-from ..protocol.calls import change, read
+from ..protocol.calls import change, read, watch
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from ..protocol.states import JobState
 from .connection import Connection
+from .reader import Subscription
+
+LOOK_AGAIN_S = 30
+"""How often who waits for a job looks whether it is still there: clean-ups of whole queues tell nothing of each job."""
+
+LOOK_BACK = 10
+"""How many reads of the event stream are made for a job that is gone already."""
 
 
 class Stoppable(Protocol):
@@ -175,6 +183,81 @@ class Job:
     def cancelled(self) -> bool:
         """Whether its attempt was cancelled or timed out: for plain functions, which have to look themselves."""
         return self.attempt is not None and self.attempt.stopped
+
+    def result(self, timeout: Duration | None = None) -> Any:
+        """Wait until it is finished, and answer what its processor returned.
+
+        Raises `JobFailed` (with `failed_reason` and `stacktrace`) if it fails for good, `JobNotFound` if it is removed,
+        and `TimeoutError` after `timeout` (seconds or `timedelta`; None waits for ever). The job goes on all the same.
+        Example: `value = (reports.add("monthly")).result(timeout=30)`
+        """
+        deadline = None if timeout is None else time.monotonic() + milliseconds("timeout", timeout) / 1000
+        listening = self._connection.reader.subscribe(self.keys)
+        try:
+            return self._ending(listening, deadline)
+        except TimeoutError:
+            late = f"job {self.id} of {self.queue_name} was not finished within {timeout} s"
+            raise TimeoutError(late) from None
+        finally:
+            self._connection.reader.unsubscribe(listening)
+
+    def _ending(self, listening: Subscription, deadline: float | None) -> Any:
+        """How it ended: asked for once, since from now on it is told, and again when something may have removed it."""
+        while True:
+            try:
+                ending = self._connection.run(watch.ending(self.keys, self.id))
+            except JobNotFound:
+                ending = self._told_before()
+                if ending is None:
+                    raise
+            if ending is None:
+                ending = self._told(listening, deadline)
+            if ending is None:
+                continue
+            if ending.completed:
+                return watch.value_of(ending)
+            raise JobFailed(self.id, self.queue_name, ending.text, ending.stacktrace)
+
+    def _told(self, listening: Subscription, deadline: float | None) -> watch.Ending | None:
+        """Its end as an event tells it; None when it is time to look again, since not every removal is told."""
+        look_again = time.monotonic() + LOOK_AGAIN_S
+        while True:
+            until = look_again if deadline is None else min(look_again, deadline)
+            try:
+                entry = listening.next(max(until - time.monotonic(), 0))
+            except TimeoutError:
+                if until == deadline:
+                    raise
+                return None
+            if entry is None:
+                raise ConnectionFailed(f"the connection was closed while job {self.id} was waited for")
+            if entry.fields.get("event") == "cleaned":
+                return None
+            if entry.fields.get("jobId") == self.id:
+                if (ending := watch.ending_in(entry)) is not None:
+                    return ending if ending.completed else self._with_traces(ending)
+                if entry.fields.get("event") == "removed":
+                    return None
+
+    def _told_before(self) -> watch.Ending | None:
+        """Its end, if it is gone but the stream still tells it: it may have been removed as soon as it was finished."""
+        before = "+"
+        for _ in range(LOOK_BACK):
+            entries = self._connection.run(watch.read_back(self.keys, before))
+            for entry in entries:
+                if entry.fields.get("jobId") == self.id:
+                    return watch.ending_in(entry)
+            if not entries:
+                break
+            before = entries[-1].id
+        return None
+
+    def _with_traces(self, ending: watch.Ending) -> watch.Ending:
+        """The event of a failure has its reason only."""
+        try:
+            return self._connection.run(watch.ending(self.keys, self.id)) or ending
+        except JobNotFound:
+            return ending
 
     def state(self) -> JobState:
         """Where it is now."""

@@ -19,10 +19,11 @@ from ..protocol.call import Argument
 class Transport:
     """Runs commands over a pool of connections. A lost reply is never asked for again behind the caller's back."""
 
-    def __init__(self, url: str, *, timeout: float = 5, connect_timeout: float = 3) -> None:
+    def __init__(self, url: str, *, timeout: float = 5, connect_timeout: float = 3, client_name: str = "") -> None:
         self.url = url
         self.timeout = timeout
         self._connect_timeout = connect_timeout
+        self._client_name = client_name
         self._client: redis.Redis | None = None
         self._server: embedded.Server | None = None
         self._lock = threading.Lock()
@@ -58,6 +59,9 @@ class Transport:
                 self._client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                     self._find_server(),
                     protocol=2,
+                    client_name=self._client_name
+                    if self._client_name.isascii() and " " not in self._client_name
+                    else None,
                     decode_responses=True,
                     encoding_errors="surrogateescape",
                     socket_timeout=self.timeout,

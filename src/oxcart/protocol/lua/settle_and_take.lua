@@ -40,8 +40,9 @@ local due = none and next_due(keys) or nil
 if waiting > 0 then
   -- Whoever is idle shall have the rest. While this worker goes on taking, it finds the marker set and that's all.
   wake(keys, meta)
-elseif finished and none and not due and limited_ms == 0 and redis.call("EXISTS", keys.active) == 0 then
-  if count == 0 or not closed(keys, meta) then
+elseif finished and none and redis.call("EXISTS", keys.active) == 0 then
+  -- Who asked for a job hears of none only if nothing but their absence is the reason.
+  if count == 0 or not (due or limited_ms > 0 or closed(keys, meta)) then
     emit(keys, "drained")
   end
 end
