@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench big clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -60,6 +60,9 @@ format: $(VENV)/.check
 
 bench: $(VENV)/.test server
 	@$(BIN)/oxcart bench
+
+big: $(VENV)/.run server
+	@$(BIN)/python benchmarks/big.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SHELL = ROOT / "src/oxcart/aio"
-FILES = ("connection.py", "job.py", "view.py", "queue.py", "events.py")
+FILES = ("connection.py", "gently.py", "job.py", "view.py", "queue.py", "events.py")
 TESTS = ROOT / "tests/live/shells"
 HEADER = "# Generated from {source} by tools/unasync.py: change that file instead.\n\n"
 
@@ -26,6 +26,8 @@ PAIRS = (
     (r"__aiter__", "__iter__"),
     (r"__anext__", "__next__"),
     (r"StopAsyncIteration", "StopIteration"),
+    (r"import asyncio\nimport time\n", "import time\n"),
+    (r"asyncio\.sleep", "time.sleep"),
     (r"AsyncIterator", "Iterator"),
     (r"from redis\.asyncio import", "from redis import"),
     (r"tests\.live\.shells\.shell", "tests.sync.shell"),

@@ -13,6 +13,7 @@ from ..protocol.calls import add, change, clean, steer
 from ..protocol.states import JobState, state
 from .adder import Adder
 from .connection import Connection
+from .gently import Gently
 from .job import Job
 from .view import QueueView
 
@@ -179,8 +180,9 @@ class Queue(QueueView):
         """
         was_paused = await self.is_paused()
         await self.pause()
+        gently = Gently(self._connection)
         try:
-            while await self._connection.run(clean.obliterate(self.keys, force)):
+            while await gently.run(clean.obliterate(self.keys, force)):
                 pass
         except QueueNotEmpty:
             if not was_paused:
@@ -206,7 +208,8 @@ class Queue(QueueView):
         """Trim the stream of events to about its newest `length`; answers how many went."""
         whole("trim_events", length, 0)
         trimmed = 0
-        while gone := await self._connection.run(clean.trim_events(self.keys, length)):
+        gently = Gently(self._connection)
+        while gone := await gently.run(clean.trim_events(self.keys, length)):
             trimmed += gone
         return trimmed
 
@@ -248,10 +251,11 @@ class Queue(QueueView):
         total = await self._connection.run(clean.size(self.keys, state))
         if limit:
             total = min(total, limit)
+        gently = Gently(self._connection)
         erased: list[str] = []
         looked, skip = 0, 0
         while looked < total:
-            swept = await self._connection.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
+            swept = await gently.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
             if not swept.looked_at:
                 break
             looked += swept.looked_at
@@ -262,9 +266,10 @@ class Queue(QueueView):
 
     async def _move_to_wait(self, state: JobState, latest: int | None, count: int) -> int:
         left = await self._connection.run(clean.size(self.keys, state))
+        gently = Gently(self._connection)
         moved = 0
         while left > 0:
-            some, dropped = await self._connection.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
+            some, dropped = await gently.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
             if not some + dropped:
                 break
             moved += some

@@ -15,6 +15,7 @@ from ..protocol.calls import add, change, clean, steer
 from ..protocol.states import JobState, state
 from .adder import Adder
 from .connection import Connection
+from .gently import Gently
 from .job import Job
 from .view import QueueView
 
@@ -181,8 +182,9 @@ class Queue(QueueView):
         """
         was_paused = self.is_paused()
         self.pause()
+        gently = Gently(self._connection)
         try:
-            while self._connection.run(clean.obliterate(self.keys, force)):
+            while gently.run(clean.obliterate(self.keys, force)):
                 pass
         except QueueNotEmpty:
             if not was_paused:
@@ -208,7 +210,8 @@ class Queue(QueueView):
         """Trim the stream of events to about its newest `length`; answers how many went."""
         whole("trim_events", length, 0)
         trimmed = 0
-        while gone := self._connection.run(clean.trim_events(self.keys, length)):
+        gently = Gently(self._connection)
+        while gone := gently.run(clean.trim_events(self.keys, length)):
             trimmed += gone
         return trimmed
 
@@ -250,10 +253,11 @@ class Queue(QueueView):
         total = self._connection.run(clean.size(self.keys, state))
         if limit:
             total = min(total, limit)
+        gently = Gently(self._connection)
         erased: list[str] = []
         looked, skip = 0, 0
         while looked < total:
-            swept = self._connection.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
+            swept = gently.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
             if not swept.looked_at:
                 break
             looked += swept.looked_at
@@ -264,9 +268,10 @@ class Queue(QueueView):
 
     def _move_to_wait(self, state: JobState, latest: int | None, count: int) -> int:
         left = self._connection.run(clean.size(self.keys, state))
+        gently = Gently(self._connection)
         moved = 0
         while left > 0:
-            some, dropped = self._connection.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
+            some, dropped = gently.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
             if not some + dropped:
                 break
             moved += some
