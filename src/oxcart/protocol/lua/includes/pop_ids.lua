@@ -2,12 +2,18 @@
 -- scores of those that had one.
 local function pop_ids(keys, count)
   local ids, scores = {}, {}
-  -- Ids that start with "0:" are markers of old versions, no jobs.
-  for _, id in ipairs(redis.call("RPOP", keys.wait, count) or {}) do
-    if string.sub(id, 1, 2) ~= "0:" then
-      ids[#ids + 1] = id
+  local markers
+  repeat
+    markers = false
+    for _, id in ipairs(redis.call("RPOP", keys.wait, count - #ids) or {}) do
+      -- Ids that start with "0:" are markers of old versions, no jobs.
+      if string.sub(id, 1, 2) == "0:" then
+        markers = true
+      else
+        ids[#ids + 1] = id
+      end
     end
-  end
+  until not markers
   if #ids < count then
     local found = redis.call("ZPOPMIN", keys.prioritized, count - #ids)
     for at = 1, #found, 2 do
