@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Queue, Worker, embedded
+from oxcart import FlowProducer, Queue, Worker, embedded
 from tests.hands import Hands
 from tests.invariants import broken_invariants
 
@@ -127,6 +127,12 @@ async def queue(
         yield queue
     broken = await broken_invariants(redis, "bull", queue_name, allow=allowed_breaks)
     assert not broken, "\n".join(broken)
+
+
+@pytest.fixture
+async def flows(redis_server: RedisServer) -> AsyncIterator[FlowProducer]:
+    async with FlowProducer(connection=redis_server.url) as flows:
+        yield flows
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SHELL = ROOT / "src/oxcart/aio"
-FILES = ("connection.py", "gently.py", "job.py", "view.py", "queue.py", "events.py")
+FILES = ("connection.py", "gently.py", "insist.py", "flows.py", "job.py", "view.py", "queue.py", "events.py")
 TESTS = ROOT / "tests/live/shells"
 HEADER = "# Generated from {source} by tools/unasync.py: change that file instead.\n\n"
 

@@ -14,12 +14,14 @@ await Worker("email", send, concurrency=5).run()
 
 from .aio.connection import Connection
 from .aio.events import QueueEvents, QueueEventsProducer
+from .aio.flows import FlowNode, FlowProducer
 from .aio.job import DamagedJob, Job
 from .aio.queue import Queue
 from .aio.view import QueueView, SearchPage, find_queues
 from .errors import (
     ConnectionFailed,
     FailedChildren,
+    HasOtherParent,
     InvalidState,
     JobError,
     JobFailed,
@@ -28,6 +30,7 @@ from .errors import (
     LockLost,
     OptionsError,
     OxcartError,
+    ParentNotFound,
     PayloadError,
     PendingChildren,
     QueueNotEmpty,
@@ -41,8 +44,11 @@ from .errors import (
     ServerRefused,
     Steering,
     Unrecoverable,
+    WaitForChildren,
 )
-from .options import Backoff, Deduplication, JobOptions, JobSpec, Keep, RateLimit
+from .flow import Flow
+from .options import Backoff, Deduplication, JobOptions, JobSpec, Keep, Parent, RateLimit
+from .protocol.calls.family import Dependencies
 from .protocol.calls.read import Metrics, WorkerInfo
 from .protocol.events import (
     ActiveEvent,
@@ -82,11 +88,16 @@ __all__ = [
     "DeduplicatedEvent",
     "Deduplication",
     "DelayedEvent",
+    "Dependencies",
     "DrainedEvent",
     "DuplicatedEvent",
     "Event",
     "FailedChildren",
     "FailedEvent",
+    "Flow",
+    "FlowNode",
+    "FlowProducer",
+    "HasOtherParent",
     "InvalidState",
     "Job",
     "JobError",
@@ -102,6 +113,8 @@ __all__ = [
     "MovedEvent",
     "OptionsError",
     "OxcartError",
+    "Parent",
+    "ParentNotFound",
     "PausedEvent",
     "PayloadError",
     "PendingChildren",
@@ -127,6 +140,7 @@ __all__ = [
     "StalledEvent",
     "Steering",
     "Unrecoverable",
+    "WaitForChildren",
     "WaitingChildrenEvent",
     "WaitingEvent",
     "Worker",

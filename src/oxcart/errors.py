@@ -17,6 +17,8 @@ OxcartError
         ├── LockLost            -2, -6  somebody else may own it now
         ├── InvalidState        -3  it is not in the state that the operation needs
         ├── PendingChildren     -4  it still waits for children
+        ├── ParentNotFound      -5  the job that it shall be a child of is not there
+        ├── HasOtherParent      -7  it exists already, as a child of another
         ├── SchedulerError      -8  a scheduler needs it
         ├── FailedChildren      -9  one of its children failed
         └── JobLocked           -21  a worker is working on it, or on a child that it waits for
@@ -24,6 +26,7 @@ OxcartError
 Steering                        what a processor may raise on purpose
 ├── Unrecoverable               fail now, whatever attempts are left
 ├── Reschedule                  back to delayed; the attempt is not counted
+├── WaitForChildren             aside, until its children are done; the attempt is not counted
 ├── Requeue                     back to the front of waiting; the attempt is not counted
 └── RateLimited                 the same, and the whole queue pauses for a while
 ```
@@ -123,6 +126,14 @@ class FailedChildren(JobError):
     """The job can't be completed because one of its children failed."""
 
 
+class ParentNotFound(JobError):
+    """The job that shall be the parent is not there (any more). `job_id` is its whole key."""
+
+
+class HasOtherParent(JobError):
+    """The job exists already as a child of another, which waits for it."""
+
+
 class SchedulerError(JobError):
     """A scheduler needs this job: without it, its series would end. Remove the scheduler instead."""
 
@@ -159,6 +170,14 @@ class Requeue(Steering):
     """Put the job back to the front of the waiting ones. The attempt is not counted."""
 
 
+class WaitForChildren(Steering):
+    """Put the job aside until the children that it has added are done, then run it again. No attempt is counted.
+
+    Where it was has to be kept: in its data, or with `job.step`. Without pending children it runs again at once.
+    Example: `await queue.add("part", parent=job); await job.update_data({"step": 2}); raise WaitForChildren`
+    """
+
+
 class RateLimited(Steering):
     """Somebody else's limit is reached: put the job back, and take no job of this queue for `duration` seconds.
 
@@ -183,6 +202,8 @@ _REFUSALS: dict[int, tuple[type[Refused], str]] = {
         JobError,
         "job {id} of {queue} could not be settled, since keys are damaged: it comes back when it has stalled",
     ),
+    -5: (ParentNotFound, "no job of {queue} can be added under the parent {id}: it does not exist (any more)"),
+    -7: (HasOtherParent, "job {id} of {queue} exists already and is a child of another job: it can't get a new parent"),
     -8: (
         SchedulerError,
         "job {id} of {queue} is what a scheduler waits for and can't be removed: remove the scheduler instead",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, Literal, Protocol, TypedDict, Unpack, cast, get_args
 
 from .backoff import LONGEST_MS
 from .errors import OptionsError
@@ -114,6 +114,37 @@ class Deduplication:
             raise OptionsError("Deduplication(extend=True) extends the ttl: give one")
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The job that a job is a child of. A `Job` can stand for it.
+
+    Example: `await chapters.add("chapter", parent=Parent("r1", "reports"))`
+    """
+
+    id: str
+    queue: str
+    prefix: str = "bull"
+
+    @property
+    def queue_key(self) -> str:
+        return f"{self.prefix}:{self.queue}"
+
+    @property
+    def key(self) -> str:
+        return f"{self.prefix}:{self.queue}:{self.id}"
+
+
+class HasParentForm(Protocol):
+    """A job, which can be the parent of others."""
+
+    @property
+    def as_parent(self) -> Parent: ...
+
+
+ChildFailure = Literal["block", "fail_parent", "continue_parent", "ignore", "remove"]
+"""What a child that fails for good does to its parent."""
+
+
 class JobOptions(TypedDict, total=False):
     """The options of one job, also the keywords of `Queue.add`.
 
@@ -146,6 +177,11 @@ class JobOptions(TypedDict, total=False):
     """The most bytes that the job's data may have as JSON."""
     deduplication: Deduplication
     """Add it only if no other with the same deduplication id is there."""
+    parent: Parent | HasParentForm
+    """The job, not yet finished, that waits for this one."""
+    on_child_failure: ChildFailure
+    """If this job fails for good, its parent: `block`, waits for it (not given); `fail_parent`, fails too;
+    `continue_parent`, runs at once; `ignore`, runs when the others are done; `remove`, as if it had not been there."""
     telemetry_metadata: str
     """A trace context for the worker, as text."""
     omit_telemetry_context: bool
@@ -310,6 +346,16 @@ def _deduplication(value: object) -> str | None:
     return None
 
 
+def _parent(value: object) -> str | None:
+    found = getattr(value, "as_parent", value)
+    return None if isinstance(found, Parent) else "a job, or Parent(id, queue)"
+
+
+def _child_failure(value: object) -> str | None:
+    wanted = get_args(ChildFailure)
+    return None if value in wanted else f"one of {', '.join(wanted)}"
+
+
 def _flag(value: object) -> str | None:
     return None if isinstance(value, bool) else "True or False"
 
@@ -332,6 +378,8 @@ _CHECKS: dict[str, Any] = {
     "stack_trace_limit": _whole(0),
     "size_limit": _whole(0),
     "deduplication": _deduplication,
+    "parent": _parent,
+    "on_child_failure": _child_failure,
     "telemetry_metadata": _text,
     "omit_telemetry_context": _flag,
 }

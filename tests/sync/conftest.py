@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from oxcart.sync import Queue
+from oxcart.sync import FlowProducer, Queue
 from tests.conftest import RedisServer
 from tests.invariants import broken_invariants
 
@@ -28,6 +28,12 @@ def queue(redis_server: RedisServer, queue_name: str, allowed_breaks: set[str]) 
         yield queue
     broken = asyncio.run(_broken(redis_server.url, queue_name, allowed_breaks))
     assert not broken, "\n".join(broken)
+
+
+@pytest.fixture
+def flows(redis_server: RedisServer) -> Iterator[FlowProducer]:
+    with FlowProducer(connection=redis_server.url) as flows:
+        yield flows
 
 
 async def _broken(url: str, queue: str, allowed: set[str]) -> list[str]:

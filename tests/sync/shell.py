@@ -1,5 +1,14 @@
 """The shell that these tests are about."""
 
-from oxcart.sync import Connection, Job, Queue, QueueEvents, QueueEventsProducer, QueueView, find_queues
+from oxcart.sync import Connection, FlowProducer, Job, Queue, QueueEvents, QueueEventsProducer, QueueView, find_queues
 
-__all__ = ["Connection", "Job", "Queue", "QueueEvents", "QueueEventsProducer", "QueueView", "find_queues"]
+__all__ = [
+    "Connection",
+    "FlowProducer",
+    "Job",
+    "Queue",
+    "QueueEvents",
+    "QueueEventsProducer",
+    "QueueView",
+    "find_queues",
+]

@@ -13,7 +13,7 @@ from typing import Any
 from ..backoff import growing_pauses
 from ..errors import ConnectionFailed
 from ..protocol.call import Call
-from ..protocol.calls.add import LARGEST_CALL, Added, NewJob, add_jobs
+from ..protocol.calls.add import LARGEST_CALL, Added, NewJob, add_jobs, first_refusal
 from ..protocol.keys import Keys
 from .connection import Connection
 
@@ -170,7 +170,13 @@ class Adder:
         at = 0
         for request in parcel.requests:
             end = at + len(request.jobs)
-            if not request.answer.done():
+            refused = {n - at: added.refused[n] for n in range(at, end) if n in added.refused} if added.refused else {}
+            error = first_refusal(self._keys, request.jobs, refused)
+            if request.answer.done():
+                pass  # given up
+            elif error is not None:
+                request.answer.set_exception(error)
+            else:
                 request.answer.set_result([(added.ids[n], n in added.duplicates) for n in range(at, end)])
             at = end
         self._done_with(parcel)

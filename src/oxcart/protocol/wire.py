@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 import orjson
 
 from ..errors import PayloadError
-from ..options import Backoff, Deduplication, JobOptions, Keep, aware_ms, milliseconds
+from ..options import Backoff, Deduplication, JobOptions, Keep, Parent, aware_ms, milliseconds
 
 # ------------------------------------------------------------------------------------------------ JSON out
 
@@ -163,7 +163,15 @@ def options_to_wire(options: JobOptions, delay_ms: int) -> dict[str, Any]:
     """Checked options under the names and in the units of the wire."""
     wire: dict[str, Any] = {"attempts": 0}
     for name, value in options.items():
+        if name == "on_child_failure":
+            if value in FAILURE_FLAGS:
+                wire[FAILURE_FLAGS[cast(str, value)]] = True
+            continue
+        if name == "parent":
+            value = parent_of(value)
         match value:
+            case Parent():
+                value = {"id": value.id, "queue": value.queue_key}
             case Keep():
                 value = _keep_to_wire(value)
             case Backoff():
@@ -180,6 +188,23 @@ def options_to_wire(options: JobOptions, delay_ms: int) -> dict[str, Any]:
                 pass
         wire[_RENAMED.get(name, name)] = value
     return wire
+
+
+FAILURE_FLAGS = {"fail_parent": "fpof", "continue_parent": "cpof", "ignore": "idof", "remove": "rdof"}
+"""What a failed child does to its parent, as the wire spells it; `block` is none of them."""
+
+
+def parent_of(value: Any) -> Parent:
+    """What was given as the parent of a job: a `Parent`, or a job."""
+    return value if isinstance(value, Parent) else value.as_parent
+
+
+def parent_field(parent: Parent, on_child_failure: str | None) -> str:
+    """What a child's hash says of its parent."""
+    wire: dict[str, Any] = {"id": parent.id, "queueKey": parent.queue_key}
+    if on_child_failure in FAILURE_FLAGS:
+        wire[FAILURE_FLAGS[on_child_failure]] = True
+    return orjson.dumps(wire).decode()
 
 
 def _backoff_to_wire(backoff: Backoff) -> dict[str, Any]:
@@ -199,6 +224,11 @@ def deduplication_to_wire(deduplication: Deduplication) -> dict[str, Any]:
     if deduplication.ttl is not None:
         wire["ttl"] = milliseconds("ttl", deduplication.ttl)
     return wire | {theirs: True for ours, theirs in _DEDUPLICATION.items() if getattr(deduplication, ours)}
+
+
+def _parent_from_wire(wire: dict[str, Any]) -> object:
+    prefix, _, queue = str(wire.get("queue", "")).rpartition(":")
+    return Parent(str(wire.get("id", "")), queue, prefix) if prefix and queue else wire
 
 
 def _deduplication_from_wire(wire: dict[str, Any]) -> object:
@@ -254,6 +284,8 @@ def _number(value: object) -> float | None:
     return value if abs(value) < 2**53 else None
 
 
+_FAILURES = {flag: name for name, flag in FAILURE_FLAGS.items()}
+
 # -------------------------------------------------------------------------------------------- options, in
 
 
@@ -297,6 +329,10 @@ def options_from_wire(raw: Mapping[str, Any]) -> JobOptions:
     """Stored options under Python's names and in Python's units; unknown ones keep their name."""
     options: dict[str, Any] = {}
     for wire_name, value in raw.items():
+        if wire_name in _FAILURES:
+            if value:
+                options["on_child_failure"] = _FAILURES[wire_name]
+            continue
         name = _PYTHON_NAMES.get(wire_name, wire_name)
         number = _number(value)
         if name == "delay" and number is not None:
@@ -305,6 +341,8 @@ def options_from_wire(raw: Mapping[str, Any]) -> JobOptions:
             value = moment(int(number))
         elif name == "backoff":
             value = _backoff_from_wire(value)
+        elif name == "parent" and isinstance(value, dict):
+            value = _parent_from_wire(cast(dict[str, Any], value))
         elif name == "deduplication" and isinstance(value, dict):
             value = _deduplication_from_wire(cast(dict[str, Any], value))
         elif name in ("remove_on_complete", "remove_on_fail") and isinstance(value, dict):

@@ -12,6 +12,7 @@ Most of it is generated from `aio/` by `tools/unasync.py`.
 
 from .connection import Connection
 from .events import QueueEvents, QueueEventsProducer
+from .flows import FlowNode, FlowProducer
 from .job import DamagedJob, Job
 from .queue import Queue
 from .view import QueueView, SearchPage, find_queues
@@ -19,6 +20,8 @@ from .view import QueueView, SearchPage, find_queues
 __all__ = [
     "Connection",
     "DamagedJob",
+    "FlowNode",
+    "FlowProducer",
     "Job",
     "Queue",
     "QueueEvents",

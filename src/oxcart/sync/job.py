@@ -10,21 +10,25 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ..clock import Clock, system_clock
-from ..errors import ConnectionFailed, JobFailed, JobNotFound
-from ..options import Duration, JobOptions, check, milliseconds
+from ..errors import ConnectionFailed, JobFailed, JobNotFound, OptionsError
+from ..options import Duration, JobOptions, Parent, check, milliseconds, whole
 from ..protocol import wire
-from ..protocol.calls import change, read, watch
+from ..protocol.calls import change, family, read, watch
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from ..protocol.states import JobState
 from .connection import Connection
-from .reader import Subscription
+from .reader import Subscription, finished
 
 LOOK_AGAIN_S = 30
 """How often who waits for a job looks whether it is still there: clean-ups of whole queues tell nothing of each job."""
 
 LOOK_BACK = 10
 """How many reads of the event stream are made for a job that is gone already."""
+
+
+MANY_CHILDREN = 500
+"""How many children one read brings."""
 
 
 class Stoppable(Protocol):
@@ -259,6 +263,107 @@ class Job:
         except JobNotFound:
             return ending
 
+    # ------------------------------------------------------------------------------------------------ children
+
+    @property
+    def as_parent(self) -> Parent:
+        """This job as the `parent` of another."""
+        return Parent(self.id, self.keys.name, self.keys.queue_prefix)
+
+    def children(self) -> list[Job]:
+        """Its children that are still there, in whatever state."""
+        found: list[Job] = []
+        for reference in (self.dependencies()).all:
+            place = family.place_of(reference)
+            [record] = self._connection.run(read.jobs(place.keys, [place.id]))
+            if record is not None:
+                found.append(show(record, place.keys, self._connection, self._clock))
+        return found
+
+    def children_values(self) -> dict[str, Any]:
+        """What its completed children returned, by their keys (`prefix:queue:id`)."""
+        return (self._all_dependencies("processed")).processed
+
+    def ignored_failures(self) -> dict[str, str]:
+        """Why those of its children failed whose failure does it no harm, by their keys."""
+        return (self._all_dependencies("ignored")).ignored
+
+    def dependencies(self, count: int | None = None, cursor: str | None = None) -> family.Dependencies:
+        """Its children by what has become of them: all, or about `count` of them, and a `cursor` to go on from.
+
+        Example: `page = job.dependencies(count=100)`, then `job.dependencies(100, page.cursor)`
+        """
+        if count is None:
+            return self._all_dependencies(*family.KINDS)
+        kind, position = _parse_cursor(cursor)
+        kinds = list(family.KINDS)[list(family.KINDS).index(kind) :]
+        return self._some_dependencies(kinds, position, whole("count", count, 1))
+
+    def dependency_counts(self) -> dict[str, int]:
+        """How many children it has that are `processed`, `unprocessed`, `ignored` and `failed`."""
+        return self._connection.run(family.count_dependencies(self.keys, self.id))
+
+    def remove_unprocessed_children(self) -> int:
+        """Remove the children that it still waits for, with all below them; it goes on when none is left.
+
+        Those that a worker is working on stay, and those that have failed. Answers how many were removed.
+        """
+        return self._connection.run(family.remove_unprocessed_children(self.keys, self.id))
+
+    def leave_parent(self) -> bool:
+        """Take it from its parent, which waits for it no more. Answers whether it did. `ParentNotFound` without one."""
+        call = family.leave_parent(self.keys, self.id, self.parent_key or "(none)")
+        left = self._connection.run(call)
+        if left:
+            self.record.fields.pop("parentKey", None)
+            self.record.fields.pop("parent", None)
+        return left
+
+    def step(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Do a step of a long job once: a retry finds its result and goes on behind it.
+
+        `function`, plain or async, is called with `args`, unless an earlier attempt has stored its result, any JSON
+        value, under this name. A crash between the end of the function and the storing repeats it.
+        Example: `charge = job.step("charge", card.charge, job.data["amount"])`
+        """
+        field = family.step_field(name)
+        text = self.record.fields.get(field)
+        if text is None:
+            value = wire.encode(finished(function(*args)), f"the result of step {name!r} of job {self.id}")
+            text = self._connection.run(family.keep_step(self.keys, self.id, name, value))
+            self.record.fields[field] = text
+        return wire.decode(text)
+
+    def _all_dependencies(self, *kinds: str) -> family.Dependencies:
+        found = family.Dependencies()
+        for kind in kinds:
+            cursor = "0"
+            while True:
+                call = family.dependencies(self.keys, self.id, kind, cursor, MANY_CHILDREN)
+                cursor, some = self._connection.run(call)
+                found.take_in(kind, some)
+                if cursor == "0":
+                    break
+        return found
+
+    def _some_dependencies(self, kinds: list[str], position: str, count: int) -> family.Dependencies:
+        found = family.Dependencies()
+        for at, kind in enumerate(kinds):
+            while len(found.all) < count:
+                call = family.dependencies(self.keys, self.id, kind, position, count - len(found.all))
+                position, some = self._connection.run(call)
+                found.take_in(kind, some)
+                if position == "0":
+                    break
+            if len(found.all) >= count:
+                following = kinds[at + 1] if position == "0" and at + 1 < len(kinds) else kind
+                done = position == "0" and at + 1 == len(kinds)
+                found.cursor = None if done else f"{following}:{position}"
+                break
+        return found
+
+    # ------------------------------------------------------------------------------------------------ changing
+
     def state(self) -> JobState:
         """Where it is now."""
         return self._connection.run(read.state(self.keys, self.id))
@@ -375,6 +480,15 @@ def _readable(look: Callable[[], Any], otherwise: Any) -> Any:
         return look()
     except wire.Unreadable:
         return otherwise
+
+
+def _parse_cursor(cursor: str | None) -> tuple[str, str]:
+    if cursor is None:
+        return next(iter(family.KINDS)), "0"
+    kind, _, position = cursor.partition(":")
+    if kind not in family.KINDS or not position.isdecimal():
+        raise OptionsError(f"cursor={cursor!r}: the cursor of an earlier page")
+    return kind, position
 
 
 def show(record: JobRecord, keys: Keys, connection: Connection, clock: Clock = system_clock) -> Job:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from ...errors import OptionsError, PayloadError
+from ...errors import OptionsError, PayloadError, Refused, refusal
 from ...options import JobOptions, aware_ms, check, check_job_id, milliseconds
 from .. import wire
 from ..call import Argument, Call, call
@@ -18,6 +18,8 @@ from ..record import JobRecord
 
 RECEIPT_MS = 3_600_000
 """How long a receipt is kept; far longer than any producer tries to send the same call again."""
+
+HAS_OTHER_PARENT = -7
 
 LARGEST_CALL = 250
 """How many jobs travel in one call, so that Redis is never held for long."""
@@ -36,6 +38,9 @@ class Shape:
     size_limit: int | None
     deduplication: str
     """What the script needs for it, as JSON; empty if there is none."""
+    parent_key: str
+    parent: str
+    """What the hash says of the parent, as JSON; empty if there is none."""
 
 
 @dataclass(slots=True)
@@ -106,6 +111,14 @@ class Preparer:
         else:
             delay_ms = milliseconds("delay", delay)
         dedup = options.get("deduplication")
+        parent = wire.parent_of(options["parent"]) if "parent" in options else None
+        if parent is not None and dedup is not None:
+            raise OptionsError(
+                "deduplication and parent: a child can't be deduplicated, its parent would wait for ever"
+            )
+        failure = options.get("on_child_failure")
+        if parent is None and failure is not None and failure != self.defaults.get("on_child_failure"):
+            raise OptionsError(f"on_child_failure={failure!r} says what happens to the parent: give one")
         return Shape(
             name=name,
             opts=orjson.dumps(wire.options_to_wire(options, delay_ms)).decode(),
@@ -115,6 +128,8 @@ class Preparer:
             timestamp_ms=timestamp_ms,
             size_limit=options.get("size_limit"),
             deduplication="" if dedup is None else orjson.dumps(wire.deduplication_to_wire(dedup)).decode(),
+            parent_key="" if parent is None else parent.key,
+            parent="" if parent is None else wire.parent_field(parent, failure),
         )
 
 
@@ -124,20 +139,25 @@ class Added:
 
     ids: list[str]
     duplicates: frozenset[int]
+    refused: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Positions that were refused, each with the negative code that says why."""
 
 
 def add_jobs(keys: Keys, jobs: Sequence[NewJob], producer: str, number: int) -> Call[Added]:
     """Add jobs in this order. `producer` and `number` name the call, so that sending it twice adds nothing twice."""
 
     def read(reply: Any) -> Added:
-        first, existing, suppressed = reply
+        first, existing, suppressed, refused = reply
         ids = [job.own_id or str(first + at) for at, job in enumerate(jobs)]
         positions = {position - 1 for position in existing}
         for at in range(0, len(suppressed), 2):
             position = int(suppressed[at]) - 1
             ids[position] = suppressed[at + 1]
             positions.add(position)
-        return Added(ids, frozenset(positions))
+        codes = iter(refused)
+        return Added(
+            ids, frozenset(positions), {position - 1: code for position, code in zip(codes, codes, strict=True)}
+        )
 
     return call(
         "add_jobs",
@@ -149,6 +169,18 @@ def add_jobs(keys: Keys, jobs: Sequence[NewJob], producer: str, number: int) -> 
         number=number,
         receipt_ms=RECEIPT_MS,
     )
+
+
+def first_refusal(keys: Keys, jobs: Sequence[NewJob], refused: Mapping[int, int]) -> Refused | None:
+    """The error for the first of these jobs that was refused; None if none was. The others have been added."""
+    if not refused:
+        return None
+    position = min(refused)
+    job, code = jobs[position], refused[position]
+    error = refusal(code, job.own_id if code == HAS_OTHER_PARENT else job.shape.parent_key, keys.name)
+    if len(jobs) > 1:
+        error.add_note(f"{len(refused)} of {len(jobs)} jobs were refused; the others were added")
+    return error
 
 
 def _groups(jobs: Sequence[NewJob]) -> list[Argument]:
@@ -164,6 +196,7 @@ def _groups(jobs: Sequence[NewJob]) -> list[Argument]:
         shape = first.shape
         rest += (end - start, shape.name, shape.opts, first.timestamp_ms)
         rest += (shape.delay_ms, shape.priority, int(shape.lifo), int(with_ids), shape.deduplication)
+        rest += (shape.parent_key, shape.parent)
         for job in jobs[start:end]:
             if with_ids:
                 rest.append(job.own_id)
@@ -191,6 +224,8 @@ def stored(job: NewJob, job_id: str) -> JobRecord:
         "delay": str(shape.delay_ms),
         "priority": str(shape.priority),
     }
+    if shape.parent:
+        fields |= {"parentKey": shape.parent_key, "parent": shape.parent}
     if shape.deduplication:
         fields["deid"] = orjson.loads(shape.deduplication)["id"]
     record = JobRecord(job_id, fields)

@@ -14,7 +14,7 @@ from ..states import HOLDERS, JobState
 from ..wire import moment, read_int
 
 
-def _record(job_id: str, found: Any) -> JobRecord | None:
+def record_of(job_id: str, found: Any) -> JobRecord | None:
     """A record from what is stored: a hash, nothing, or the type of something else."""
     if isinstance(found, str):
         return JobRecord(job_id, {}, f"the job's key is of type {found}, not a hash")
@@ -25,7 +25,7 @@ def jobs(keys: Keys, ids: Sequence[str]) -> Call[list[JobRecord | None]]:
     """The jobs with these ids; None for those that don't exist."""
 
     def read(reply: Any) -> list[JobRecord | None]:
-        return [_record(job_id, found) for job_id, found in zip(ids, reply, strict=True)]
+        return [record_of(job_id, found) for job_id, found in zip(ids, reply, strict=True)]
 
     return call("read_jobs", keys, read, *ids, prefix=keys.prefix)
 
@@ -39,7 +39,7 @@ def page(
 
     def read(reply: Any) -> list[tuple[str, JobRecord | None]]:
         parts = iter(reply)
-        return [(job_id, _record(job_id, found)) for job_id, found in zip(parts, parts, strict=True)]
+        return [(job_id, record_of(job_id, found)) for job_id, found in zip(parts, parts, strict=True)]
 
     return call(
         "read_page",

@@ -3,7 +3,7 @@
 -- Each attempt is nine arguments: id, token, outcome, text, stacktrace, keep, number, lifo, again.
 -- Outcomes: completed (text = JSON value, keep) · failed (text = reason, keep, number = attempts allowed) ·
 -- retry (text = reason, lifo) · delayed (text = reason, number = ms) · later (number = ms) · back ·
--- limited (number = ms: back, and nothing is taken for so long).
+-- limited (number = ms: back, and nothing is taken for so long) · children (waits for them; back if there are none).
 -- An attempt with `again` was cut off from Redis meanwhile: if nobody else took the job, it is still its own.
 --
 -- keys: id wait active prioritized pc delayed waiting_children completed failed stalled limiter marker meta events

@@ -18,7 +18,12 @@ local function apply_outcome(keys, prefix, now, meta, attempt)
   if outcome == "limited" then
     redis.call("SET", keys.limiter, "9007199254740991", "PX", attempt.number)
   end
-  local back = outcome == "back" or outcome == "limited"
+  if outcome == "children" and redis.call("EXISTS", key .. ":dependencies") == 1 then
+    redis.call("ZADD", keys.waiting_children, meta.time, id)
+    emit(keys, "waiting-children", "jobId", id, "prev", "active")
+    return nil
+  end
+  local back = outcome == "back" or outcome == "limited" or outcome == "children"
   if back and attempt.priority > 0 then
     -- Ahead of all others of its priority: it had its turn already.
     redis.call("ZADD", keys.prioritized, string.format("%.0f", attempt.priority * 4294967296), id)

@@ -11,8 +11,8 @@ local function judge_attempt(keys, attempt, lock, guarded)
   if found[1] ~= "0" then
     attempt.priority = tonumber(found[1]) or 0
   end
-  if guarded and attempt.outcome == "completed" then
-    if redis.call("EXISTS", attempt.key .. ":dependencies") == 1 then
+  if guarded and (attempt.outcome == "completed" or attempt.outcome == "children") then
+    if attempt.outcome == "completed" and redis.call("EXISTS", attempt.key .. ":dependencies") == 1 then
       return -4
     end
     if redis.call("EXISTS", attempt.key .. ":unsuccessful") == 1 then

@@ -27,7 +27,7 @@ local function settle_all(keys, prefix, now, meta, first)
   local locks = redis.call("MGET", unpack(lock_keys))
   local guards = {}
   for _, attempt in ipairs(batch) do
-    if attempt.outcome == "completed" then
+    if attempt.outcome == "completed" or attempt.outcome == "children" then
       guards[#guards + 1] = attempt.key .. ":dependencies"
       guards[#guards + 1] = attempt.key .. ":unsuccessful"
     end

@@ -1,0 +1,117 @@
+-- Adds nodes of flows, each in a queue of its own: parents wait for their children, leaves go where workers take from.
+--
+-- A node is thirteen arguments: its queue's prefix, id, name, data, opts, timestamp, delay, priority, lifo, deduplication
+-- (JSON, or empty), the parent's key and what a child says of it (or empty), and what it is: leaf, parent, or their names
+-- with "root " when the parent, if any, is not among these nodes. Nodes come after their parents.
+-- Either all are added or, if one is refused, none. The receipt makes the call safe to send again, as in `add_jobs`.
+-- Without `release` parents are not let go here, although all their children may be done already.
+--
+-- keys: receipt wait active prioritized pc delayed marker meta events
+-- args: number receipt_ms release *nodes
+-- returns: {positions of those that existed already, {position, id of another job that stands for it}, {position, code} of
+--   the one refused: -5 its parent does not exist, -7 it has another}
+-- include: queue_keys, read_meta, emit, store_job, put_delayed, mark_delayed, enqueue, wake, deduplicate, adopt, has_other_parent, release_if_done, parent_of
+local seen = redis.call("GET", keys.receipt)
+if seen then
+  local receipt = cjson.decode(seen)
+  if receipt[1] >= tonumber(number) then
+    return receipt[2]
+  end
+end
+
+local size = 13
+local nodes = {}
+for at = nodes_at, #ARGV, size do
+  nodes[#nodes + 1] = {
+    prefix = ARGV[at], id = ARGV[at + 1], name = ARGV[at + 2], data = ARGV[at + 3], opts = ARGV[at + 4],
+    timestamp = ARGV[at + 5], delay = ARGV[at + 6], priority = ARGV[at + 7], lifo = ARGV[at + 8] == "1",
+    dedup = ARGV[at + 9], parent_key = ARGV[at + 10], parent_json = ARGV[at + 11], kind = ARGV[at + 12],
+  }
+end
+for position, node in ipairs(nodes) do
+  if node.parent_key ~= "" then
+    if string.sub(node.kind, 1, 4) == "root" and redis.call("EXISTS", node.parent_key) == 0 then
+      return { {}, {}, { position, -5 } }
+    end
+    if has_other_parent(node.prefix .. node.id, node.parent_key) then
+      return { {}, {}, { position, -7 } }
+    end
+  end
+end
+
+local queues, existing, suppressed, parents, known = {}, {}, {}, {}, {}
+local function queue_of(node)
+  local queue = queues[node.prefix]
+  if not queue then
+    queue = queue_keys(string.sub(node.prefix, 1, -2))
+    queue.id = node.prefix .. "id"
+    queues[node.prefix] = queue
+  end
+  return queue
+end
+
+local function place(queue, node)
+  if string.find(node.kind, "parent", 1, true) then
+    redis.call("ZADD", queue.waiting_children, node.timestamp, node.id)
+    emit(queue, "waiting-children", "jobId", node.id)
+  elseif tonumber(node.delay) > 0 then
+    put_delayed(queue, node.id, tonumber(node.timestamp) + tonumber(node.delay))
+    mark_delayed(queue)
+  else
+    enqueue(queue, node.id, tonumber(node.priority), node.lifo)
+    emit(queue, "waiting", "jobId", node.id)
+    wake(queue, queue.settings)
+  end
+end
+
+local function add(queue, node, position)
+  local owner = node.dedup ~= "" and deduplicate(queue, node.prefix, cjson.decode(node.dedup), node)
+  if owner then
+    suppressed = { position, owner }
+    return
+  end
+  local extra = {}
+  if node.dedup ~= "" then
+    extra = { "deid", cjson.decode(node.dedup).id }
+  elseif node.parent_key ~= "" then
+    extra = { "parentKey", node.parent_key, "parent", node.parent_json }
+  end
+  store_job(
+    queue, node.prefix, node.id, node.name, node.data, node.opts, node.timestamp, node.delay, node.priority, unpack(extra)
+  )
+  place(queue, node)
+  if node.parent_key ~= "" then
+    redis.call("SADD", node.parent_key .. ":dependencies", node.prefix .. node.id)
+  end
+end
+
+for position, node in ipairs(nodes) do
+  local queue = queue_of(node)
+  redis.call("INCR", queue.id)
+  queue.settings = queue.settings or read_meta(queue)
+  if redis.call("EXISTS", node.prefix .. node.id) == 1 then
+    if node.parent_key ~= "" then
+      adopt(node.prefix, node.id, node.parent_key, node.parent_json)
+    end
+    emit(queue, "duplicated", "jobId", node.id)
+    existing[#existing + 1] = position
+  else
+    add(queue, node, position)
+  end
+  if node.parent_key ~= "" and not known[node.parent_key] then
+    known[node.parent_key] = true
+    parents[#parents + 1] = node
+  end
+end
+for _, queue in pairs(queues) do
+  redis.call("XTRIM", queue.events, "MAXLEN", "~", queue.settings.max_len)
+end
+if release == "1" then
+  for _, node in ipairs(parents) do
+    local queue_key, id = parent_of(node.parent_key, node.parent_json)
+    release_if_done(node.parent_key, queue_key, id, tonumber(node.timestamp))
+  end
+end
+local answer = { existing, suppressed, {} }
+redis.call("SET", keys.receipt, cjson.encode({ tonumber(number), answer }), "PX", receipt_ms)
+return answer

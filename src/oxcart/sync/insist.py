@@ -1,0 +1,28 @@
+# Generated from aio/insist.py by tools/unasync.py: change that file instead.
+
+"""Sends a call until it is answered: for calls that are safe to send again."""
+
+from __future__ import annotations
+
+import time
+from typing import TypeVar
+
+from ..backoff import growing_pauses
+from ..errors import ConnectionFailed
+from ..protocol.call import Call
+from .connection import Connection
+
+Reply = TypeVar("Reply")
+
+
+def insist(connection: Connection, call: Call[Reply], deadline: float | None) -> Reply:
+    """The answer to a call; `ConnectionFailed` if there is none before `deadline` (by `time.monotonic`)."""
+    pauses = growing_pauses()
+    while True:
+        try:
+            return connection.run(call)
+        except ConnectionFailed:
+            pause = next(pauses)
+            if deadline is not None and time.monotonic() + pause > deadline:
+                raise
+            time.sleep(pause)

@@ -1,0 +1,348 @@
+# Generated from tests/live/shells/test_flows.py by tools/unasync.py: change that file instead.
+
+"""Flows: adding trees, reading them, what children do to their parents, removing either."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from oxcart import (
+    Deduplication,
+    Flow,
+    HasOtherParent,
+    JobNotFound,
+    JobSpec,
+    OptionsError,
+    Parent,
+    ParentNotFound,
+)
+from tests.conftest import RedisServer
+from tests.hands import Hands
+from tests.sync.shell import FlowProducer, Queue
+
+
+def test_a_tree_is_added_and_waits_for_its_leaves(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
+    node = flows.add(
+        Flow(
+            queue.name,
+            "root",
+            {"a": 1},
+            children=[
+                Flow(queue.name, "inner", children=[Flow(queue.name, "deep", [1], priority=2)]),
+                Flow(queue.name, "leaf", job_id="own"),
+            ],
+        )
+    )
+    inner, leaf = node.children
+    assert [each.job.name for each in node] == ["root", "inner", "deep", "leaf"]
+    assert node.job.state() == inner.job.state() == "waiting-children"
+    assert leaf.job.state() == "waiting"
+    assert leaf.job.parent == {"id": node.job.id, "queueKey": f"bull:{queue.name}"}
+    assert leaf.job.options["parent"] == Parent(node.job.id, queue.name)
+    taken = hands.take(9)
+    assert [record.name for record in taken] == ["leaf", "deep"]
+    for record in taken:
+        hands.complete(record.id, record.name.upper())
+    assert [record.name for record in hands.take(9)] == ["inner"]
+    assert inner.job.children_values() == {f"bull:{queue.name}:{inner.children[0].job.id}": "DEEP"}
+    hands.complete(inner.job.id, "INNER")
+    assert hands.work() == [node.job.id]
+    assert sorted((node.job.children_values()).values()) == ["INNER", "LEAF"]
+
+
+def test_what_was_added_can_be_read_and_drawn(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
+    added = flows.add(
+        Flow(
+            queue.name,
+            "root",
+            job_id="r",
+            children=[
+                Flow(queue.name, "a", job_id="a", children=[Flow(queue.name, "b", job_id="b")]),
+                Flow(queue.name, "c", job_id="c", on_child_failure="ignore"),
+            ],
+        )
+    )
+    hands.take(9)
+    hands.complete("b")
+    hands.fail("c", "no paint")
+    found = flows.get(queue.name, "r")
+    assert found is not None
+    assert [(node.job.id, node.state) for node in found] == [
+        ("r", "waiting-children"),
+        ("a", "waiting"),
+        ("b", "completed"),
+        ("c", "failed"),
+    ]
+    assert str(found) == "\n".join(
+        [
+            f"root ({queue.name}:r) waiting-children",
+            f"├── a ({queue.name}:a) waiting",
+            f"│   └── b ({queue.name}:b) completed",
+            f"└── c ({queue.name}:c) failed",
+        ]
+    )
+    assert str(added).splitlines()[0] == f"root ({queue.name}:r)"
+    shallow = flows.get(queue.name, "r", depth=1)
+    assert shallow is not None and shallow.children == []
+    assert flows.get(queue.name, "nobody") is None
+    hands.work()
+    hands.work()
+
+
+def test_a_flow_may_span_queues_and_prefixes(
+    queue: Queue, flows: FlowProducer, redis_server: RedisServer, redis: Redis, hands: Hands
+) -> None:
+    other = f"{queue.name}-other"
+    node = flows.add(
+        Flow(queue.name, "root", children=[Flow(other, "x", prefix="o:th", on_child_failure="fail_parent")])
+    )
+    [child] = node.children
+    assert child.job.record.fields["parentKey"] == f"bull:{queue.name}:{node.job.id}"
+    far = Hands(redis_server.url, other, "o:th")
+    far.take()
+    far.complete(child.job.id, 7)
+    assert node.job.children_values() == {f"o:th:{other}:{child.job.id}": 7}
+    assert [found.id for found in node.job.children()] == [child.job.id]
+    hands.work()
+    far.close()
+    redis.delete(*[key for key in redis.scan_iter(f"o:th:{other}:*")])
+
+
+def test_each_failure_policy_does_to_the_parent_what_it_says(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
+    """Traps 5, 7, 9 and 10 of part 2."""
+    wanted = {
+        "block": ("waiting-children", {"unprocessed": 2}),
+        "fail_parent": ("waiting", {"unprocessed": 1, "failed": 1}),
+        "continue_parent": ("waiting", {"unprocessed": 1, "ignored": 1}),
+        "ignore": ("waiting-children", {"unprocessed": 1, "ignored": 1}),
+        "remove": ("waiting-children", {"unprocessed": 1}),
+    }
+    for policy, (state, counts) in wanted.items():
+        node = flows.add(
+            Flow(
+                queue.name,
+                "root",
+                children=[
+                    Flow(queue.name, "bad", priority=1, on_child_failure=policy),  # pyright: ignore[reportArgumentType]
+                    Flow(queue.name, "slow", delay=60),
+                ],
+            )
+        )
+        bad, slow = node.children
+        hands.take()
+        hands.fail(bad.job.id, "no paint")
+        assert node.job.state() == state, policy
+        assert {kind: n for kind, n in (node.job.dependency_counts()).items() if n} == counts, policy
+        if counts.get("ignored"):
+            assert node.job.ignored_failures() == {f"bull:{queue.name}:{bad.job.id}": "no paint"}
+        if policy == "fail_parent":
+            assert (node.job.dependencies()).failed == [f"bull:{queue.name}:{bad.job.id}"]
+            [doomed] = hands.take()
+            assert doomed.fields["defa"] == f"child bull:{queue.name}:{bad.job.id} failed"
+            hands.fail(doomed.id, doomed.fields["defa"])
+        elif state == "waiting":
+            slow.job.remove()
+            hands.work()
+        else:
+            node.job.remove()
+        queue.drain(delayed=True)
+
+
+def test_a_child_can_be_added_to_a_job_that_is_there(queue: Queue, hands: Hands) -> None:
+    parent = queue.add("parent")
+    hands.take()
+    child = queue.add("child", parent=parent, on_child_failure="ignore")
+    others = queue.add_bulk([JobSpec("child", n, parent=Parent(parent.id, queue.name)) for n in range(2)])
+    assert (parent.dependency_counts())["unprocessed"] == 3
+    assert child.parent == {"id": parent.id, "queueKey": f"bull:{queue.name}", "idof": True}
+    for job in (child, *others):
+        job.remove()
+    hands.complete(parent.id)
+
+
+def test_a_parent_that_is_not_there_is_refused_and_nothing_is_added(
+    queue: Queue, flows: FlowProducer, redis: Redis
+) -> None:
+    """Code -5; in a bulk Node answers it as an id (trap 12 of part 2)."""
+    nobody = Parent("nobody", queue.name)
+    with pytest.raises(ParentNotFound, match=f"under the parent bull:{queue.name}:nobody: it does not exist") as caught:
+        queue.add("x", parent=nobody)
+    assert caught.value.code == -5
+    with pytest.raises(ParentNotFound) as caught:
+        queue.add_bulk([JobSpec("x", parent=nobody), JobSpec("y")])
+    assert caught.value.__notes__ == ["1 of 2 jobs were refused; the others were added"]
+    with pytest.raises(ParentNotFound):
+        flows.add(Flow(queue.name, "root", parent=nobody, children=[Flow(queue.name, "x")]))
+    assert [job.name for job in queue.jobs()] == ["y"]
+
+
+def test_a_job_that_has_a_parent_gets_no_other_while_that_lives(
+    queue: Queue, flows: FlowProducer, redis: Redis
+) -> None:
+    """Code -7; Node leaves the new parent waiting for ever (trap 11 of part 2), ours is not added."""
+    first = flows.add(Flow(queue.name, "first", job_id="f", children=[Flow(queue.name, "x", job_id="kid")]))
+    with pytest.raises(HasOtherParent, match=f"job kid of {queue.name} exists already and is a child of another") as e:
+        flows.add(Flow(queue.name, "second", job_id="s", children=[Flow(queue.name, "x", job_id="kid")]))
+    assert e.value.code == -7
+    assert queue.job("s") is None
+    with pytest.raises(HasOtherParent):
+        queue.add("x", job_id="kid", parent=Parent((queue.add("p")).id, queue.name))
+    redis.delete(f"bull:{queue.name}:f", f"bull:{queue.name}:f:dependencies")
+    redis.zrem(f"bull:{queue.name}:waiting-children", "f")
+    again = flows.add(Flow(queue.name, "second", job_id="s", children=[Flow(queue.name, "x", job_id="kid")]))
+    assert again.children[0].job.was_duplicate
+    assert (again.job.dependencies()).unprocessed == [f"bull:{queue.name}:kid"]
+    assert first.job.id == "f"
+
+
+def test_children_that_are_done_already_let_their_parent_go_at_once(
+    queue: Queue, flows: FlowProducer, hands: Hands
+) -> None:
+    queue.add("x", job_id="done")
+    hands.take()
+    hands.complete("done", 5)
+    node = flows.add(Flow(queue.name, "root", children=[Flow(queue.name, "x", job_id="done")]))
+    assert node.job.state() == "waiting"
+    assert node.job.children_values() == {f"bull:{queue.name}:done": 5}
+    hands.work()
+
+
+def test_large_flows_travel_in_several_calls(queue: Queue, flows: FlowProducer, redis: Redis, hands: Hands) -> None:
+    """Nothing runs before its parent is there, and no parent before its last child."""
+    inner = [
+        Flow(queue.name, "inner", children=[Flow(queue.name, "leaf", [m, n]) for n in range(300)]) for m in range(2)
+    ]
+    node = flows.add(Flow(queue.name, "root", children=[*inner, *[Flow(queue.name, "x") for _ in range(10)]]))
+    assert queue.counts("waiting", "waiting-children") == {"waiting": 610, "waiting-children": 3}
+    assert node.job.dependency_counts() == {"processed": 0, "unprocessed": 12, "ignored": 0, "failed": 0}
+    while hands.work():
+        pass
+    assert (queue.counts())["completed"] == 613
+
+
+def test_bad_trees_are_refused_before_anything_is_sent(queue: Queue, flows: FlowProducer, redis: Redis) -> None:
+    name = queue.name
+    twice = Flow(name, "twice")
+    circle = Flow(name, "circle")
+    circle.children = (circle,)
+    bad: list[tuple[Flow, str]] = [
+        (Flow(name, "r", children=[twice, twice]), "in the flow more than once"),
+        (circle, "or within itself"),
+        (
+            Flow(name, "r", children=[Flow(name, "x", job_id="a"), Flow(name, "y", job_id="a")]),
+            "job_id='a' is the id of two nodes",
+        ),
+        (Flow(name, "r", deduplication=Deduplication("d"), children=[Flow(name, "x")]), "with children can't be dedup"),
+        (Flow(name, "r", children=[Flow(name, "x", deduplication=Deduplication("d"))]), "deduplication and parent"),
+        (Flow(name, "r", on_child_failure="ignore", children=[Flow(name, "x")]), "says what happens to the parent"),
+        (Flow(name, "r", children=[Flow(name, "x", atempts=2)]), "did you mean 'attempts'"),  # pyright: ignore
+        (Flow(name, "r", children=[Flow("a:b", "x")]), "can't contain ':'"),
+    ]
+    for flow, text in bad:
+        with pytest.raises(OptionsError, match=text):
+            flows.add(flow)
+    assert redis.keys(f"bull:{name}:*") == []
+
+
+def test_children_are_read_page_by_page(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
+    node = flows.add(
+        Flow(queue.name, "root", children=[Flow(queue.name, "x", delay=60 if n % 2 else 0) for n in range(700)])
+    )
+    hands.work()
+    found: list[str] = []
+    cursor, pages = None, 0
+    while True:
+        page = node.job.dependencies(count=100, cursor=cursor)
+        found += page.all
+        cursor, pages = page.cursor, pages + 1
+        if cursor is None:
+            break
+    assert len(set(found)) == 700
+    assert pages >= 5
+    assert len((node.job.dependencies()).processed) == 100
+    with pytest.raises(OptionsError, match="the cursor of an earlier page"):
+        node.job.dependencies(count=10, cursor="x:1")
+    queue.obliterate()
+
+
+def test_removing_a_parent_removes_its_children(queue: Queue, flows: FlowProducer, redis: Redis) -> None:
+    def tree() -> Flow:
+        return Flow(
+            queue.name,
+            "root",
+            children=[Flow(queue.name, "a", children=[Flow(queue.name, "b")]), Flow(queue.name, "c", delay=60)],
+        )
+
+    node = flows.add(tree())
+    node.job.remove()
+    assert queue.jobs() == []
+    node = flows.add(tree())
+    node.job.remove(children=False)
+    assert len(queue.jobs()) == 3
+    queue.obliterate()
+
+
+def test_a_parent_goes_on_when_its_last_child_is_removed(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
+    """Trap 6 of part 2: its own delay and priority don't count then."""
+    node = flows.add(
+        Flow(queue.name, "root", delay=60, priority=3, children=[Flow(queue.name, "x"), Flow(queue.name, "y")])
+    )
+    first, second = node.children
+    first.job.remove()
+    assert node.job.state() == "waiting-children"
+    assert second.job.leave_parent()
+    assert node.job.state() == "waiting"
+    assert second.job.parent_key is None
+    with pytest.raises(ParentNotFound):
+        second.job.leave_parent()
+    hands.work()
+
+
+def test_unprocessed_children_can_be_removed(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
+    node = flows.add(
+        Flow(queue.name, "root", children=[Flow(queue.name, "x", n, delay=60 if n else 0) for n in range(4)])
+    )
+    [taken] = hands.take()
+    assert node.job.remove_unprocessed_children() == 3
+    assert (node.job.dependencies()).unprocessed == [f"bull:{queue.name}:{taken.id}"]
+    hands.complete(taken.id)
+    assert hands.work() == [node.job.id]
+    node.job.remove()
+    with pytest.raises(JobNotFound):
+        node.job.remove_unprocessed_children()
+
+
+def test_a_retried_child_is_waited_for_again(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
+    node = flows.add(
+        Flow(
+            queue.name,
+            "root",
+            children=[Flow(queue.name, "bad", on_child_failure="ignore"), Flow(queue.name, "slow", delay=60)],
+        )
+    )
+    bad, slow = node.children
+    hands.work(fails=True)
+    assert (node.job.dependency_counts())["ignored"] == 1
+    bad.job.retry()
+    assert node.job.dependency_counts() == {"processed": 0, "unprocessed": 2, "ignored": 0, "failed": 0}
+    hands.work()
+    slow.job.promote()
+    hands.work()
+    assert hands.work() == [node.job.id]
+
+
+def test_a_flow_sent_again_after_a_lost_answer_is_added_once(queue: Queue, flows: FlowProducer, redis: Redis) -> None:
+    from oxcart.protocol.calls import flow as calls
+
+    nodes = calls.FlowPreparer("bull", {}, lambda: 1_700_000_000_000).prepare(
+        [Flow(queue.name, "root", children=[Flow(queue.name, "x")])]
+    )
+    [(call, _)] = calls.plan(nodes, lambda: ("producer", 1))
+    for _ in range(2):
+        redis.eval(call.script.source, len(call.keys), *call.keys, *call.args)  # pyright: ignore
+    assert queue.counts("waiting", "waiting-children") == {"waiting": 1, "waiting-children": 1}
+    events: Any = redis.xlen(f"bull:{queue.name}:events")
+    assert events == 4
