@@ -33,10 +33,22 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 
 class OxcartError(Exception):
     """Anything that Oxcart raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As its class takes other arguments than the text: it may travel to another process.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[OxcartError], args: tuple[Any, ...], attributes: dict[str, Any]) -> OxcartError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class ConnectionFailed(OxcartError, ConnectionError):

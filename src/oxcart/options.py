@@ -222,7 +222,7 @@ def check_job_id(job_id: object) -> str | None:
         return "an id can't be a whole number: those are generated"
     if ":" in job_id and job_id.count(":") != 2:
         return "an id can't contain ':'"
-    if job_id in RESERVED_IDS or job_id.startswith(("de:", "dn:")):
+    if is_reserved(job_id):
         return "this id is the name of one of the queue's own keys"
     try:
         job_id.encode()
@@ -231,11 +231,27 @@ def check_job_id(job_id: object) -> str | None:
     return None
 
 
+def check_known_id(what: str, text: object) -> str:
+    """An id that somebody asks for, whatever it is, as long as it is text that can be sent."""
+    if not isinstance(text, str):
+        raise OptionsError(f"{what} {text!r}: a string, not {type(text).__name__}")
+    try:
+        text.encode("utf-8", "surrogateescape")  # what was no UTF-8 when it was read may go back as it came
+    except UnicodeEncodeError:
+        raise OptionsError(f"{what} {text!r}: not valid Unicode") from None
+    return text
+
+
+def is_reserved(job_id: str) -> bool:
+    """Whether the key that a job with this id would have is one of the queue's own."""
+    return job_id in RESERVED_IDS or job_id.startswith(("de:", "dn:", "metrics:"))
+
+
 RESERVED_IDS = frozenset(
     (
         "id wait paused active prioritized pc delayed waiting-children completed failed stalled stalled-check limiter "
         "marker meta events metrics:completed metrics:failed metrics:completed:data metrics:failed:data de dn repeat "
-        "priority"
+        "priority metrics"
     ).split()
 )
 

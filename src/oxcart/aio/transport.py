@@ -80,9 +80,10 @@ class Link(asyncio.Protocol):
             error = ConnectionFailed(f"not connected to Redis at {self._address}")
             self._loop.call_soon(answer, None, error)
             return
+        packed = _pack(command)  # before anything else: what can't be packed must not be waited for
         deadline = self._loop.time() + timeout
         self._pending.append((answer, deadline))
-        self._transport.write(_pack(command))
+        self._transport.write(packed)
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._check_deadline)
 
@@ -192,7 +193,10 @@ class Transport:
 
     async def execute(self, *command: Argument, timeout: float | None = None) -> Any:
         """Run one command. Error replies are raised, by class."""
-        link = await self.link()
+        return await self.execute_on(await self.link(), *command, timeout=timeout)
+
+    async def execute_on(self, link: Link, *command: Argument, timeout: float | None = None) -> Any:
+        """The same on a link that was had before: it is sent at once."""
         return raise_error(await link.send(command, self.timeout if timeout is None else timeout))
 
     async def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from typing import Any
 
@@ -43,6 +45,19 @@ class Transport:
         except redis.exceptions.RedisError as error:
             raise server_error(_with_code(error)) from error
 
+    def interrupt(self) -> None:
+        """End what is waited for at this moment, in whichever thread: it fails with `ConnectionFailed`."""
+        client = self._client
+        if client is None:
+            return
+        # Not by disconnecting, which would take the connection's parts away from under whoever uses it: the socket is
+        # shut down, and its user finds that out.
+        pool: Any = client.connection_pool
+        with contextlib.suppress(RuntimeError, OSError):  # it changed while we looked; it was closed already
+            for connection in list(pool._in_use_connections):
+                if (used := getattr(connection, "_sock", None)) is not None:
+                    used.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the connections, and leave an embedded server."""
         with self._lock:
@@ -82,7 +97,12 @@ class Transport:
 
 
 # redis-py drops the first word of some error replies and makes it a class instead.
-_CODES = {"ReadOnlyError": "READONLY", "BusyLoadingError": "LOADING", "OutOfMemoryError": "OOM"}
+_CODES = {
+    "ReadOnlyError": "READONLY",
+    "BusyLoadingError": "LOADING",
+    "OutOfMemoryError": "OOM",
+    "NoPermissionError": "NOPERM",
+}
 
 
 def _with_code(error: redis.exceptions.RedisError) -> str:

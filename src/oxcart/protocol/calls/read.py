@@ -34,6 +34,7 @@ def page(
     keys: Keys, state: JobState, start: int, stop: int, ascending: bool
 ) -> Call[list[tuple[str, JobRecord | None]]]:
     """The ids and jobs of a range of one state; None for an id whose job doesn't exist."""
+    holder = keys.one(HOLDERS[state])
     # In a list, next to run is at the right end: `ascending` means next to run first, as in the sorted sets.
     descending = not ascending
 
@@ -45,7 +46,7 @@ def page(
         "read_page",
         keys,
         read,
-        extra_keys={"holder": keys.one(HOLDERS[state])},
+        extra_keys={"holder": holder, "aside": keys.one("paused") if state is JobState.WAITING else holder},
         prefix=keys.prefix,
         start=start,
         stop=stop,
@@ -106,7 +107,7 @@ def metrics(keys: Keys, kind: str, start: int, stop: int) -> Call[Metrics]:
 
     def read(reply: Any) -> Metrics:
         count, time, _, points, total = reply
-        return Metrics(int(count), [int(point) for point in points], total, moment(int(time)))
+        return Metrics(read_int(count), [read_int(point) for point in points], total, moment(read_int(time)))
 
     return call("read_metrics", keys, read, prefix=keys.prefix, kind=kind, start=start, stop=stop)
 
