@@ -11,11 +11,12 @@ from typing import Any, cast
 
 from ..aio.job import Job
 from ..backoff import exponential_ms, fixed_ms
-from ..errors import Requeue, Reschedule, Unrecoverable
+from ..errors import RateLimited, Requeue, Reschedule, Unrecoverable
 from ..options import milliseconds
 from ..protocol import wire
 from ..protocol.calls.work import Settlement
 from ..protocol.record import JobRecord
+from .children import ChildTrace
 from .processors import Run
 
 BackoffStrategy = Callable[[int, BaseException, Job], float]
@@ -31,6 +32,7 @@ class Verdict(StrEnum):
     DELAYED = "delayed"
     LATER = "later"
     BACK = "back"
+    LIMITED = "limited"
 
 
 class Ending(StrEnum):
@@ -168,6 +170,8 @@ def judge(attempt: Attempt, error: BaseException, rules: Rules) -> Outcome:
         error = Unrecoverable(f"cancelled: {attempt.why}" if attempt.why else "cancelled")
     if attempt.ending is Ending.GIVEN_BACK or isinstance(error, Requeue):
         return _steered(attempt, Verdict.BACK, 0)
+    if isinstance(error, RateLimited):
+        return _steered(attempt, Verdict.LIMITED, max(milliseconds("duration", error.duration_s), 1))
     if isinstance(error, Reschedule):
         return _steered(attempt, Verdict.LATER, milliseconds("delay", error.delay_s))
     delay_ms = _next_attempt_ms(attempt, error, rules)
@@ -266,6 +270,8 @@ def describe(error: BaseException) -> tuple[str, str]:
     except BaseException as second:
         reason = f"{kind} (its text can't be shown: {type(second).__name__})"
     reason = _sendable(reason) or kind
+    if isinstance(error.__cause__, ChildTrace):
+        return reason, error.__cause__.text  # told there in this way
     try:
         trace = _sendable("".join(traceback.format_exception(error)))
     except BaseException:
