@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ..aio.job import Job
 from ..backoff import exponential_ms, fixed_ms
-from ..errors import RateLimited, Requeue, Reschedule, Unrecoverable
+from ..errors import FailedChildren, RateLimited, Requeue, Reschedule, Unrecoverable
 from ..options import milliseconds
 from ..protocol import wire
 from ..protocol.calls.work import Settlement
@@ -188,7 +188,7 @@ def _steered(attempt: Attempt, verdict: Verdict, delay_ms: int) -> Outcome:
 def _next_attempt_ms(attempt: Attempt, error: BaseException, rules: Rules) -> int | BaseException | None:
     """How long until the next attempt; None for never; an error if that can't be told."""
     record = attempt.record
-    if isinstance(error, Unrecoverable):
+    if isinstance(error, Unrecoverable | FailedChildren):
         return None
     made = record.attempts_made + 1
     if made >= record.options.attempts:

@@ -18,11 +18,11 @@ from ..backoff import growing_pauses
 from ..clock import Clock, system_clock
 from ..errors import (
     ConnectionFailed,
+    FailedChildren,
     OptionsError,
     OxcartError,
     PendingChildren,
     ScriptError,
-    Unrecoverable,
     refusal,
 )
 from ..options import Duration, RateLimit, Retention, check, milliseconds
@@ -442,8 +442,8 @@ class Worker:
         attempt, record = outcome.attempt, outcome.attempt.record
         if code in (-4, -9):
             # As Node does: children that are not done fail the attempt; a failed child fails the job for good.
-            kind = PendingChildren if code == -4 else Unrecoverable
-            error = kind(wire.refused_completion(code, record.id))
+            kind = PendingChildren if code == -4 else FailedChildren
+            error = kind(wire.refused_completion(code, record.id), record.id, code)
             self._shuttle.hand_in(judge(attempt, error, self._rules))
             return
         self._forget(attempt)
