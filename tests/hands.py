@@ -26,6 +26,7 @@ class Hands:
         self.keys = Keys(queue, prefix)
         self._connection = Connection(url)
         self._limits = limits or Limits(LOCK_MS)
+        self._threads: list[threading.Thread] = []
 
     def add(self, **options: Any) -> str:
         """Add a job; its id."""
@@ -68,7 +69,9 @@ class Hands:
 
     def once_listened_to(self, doing: Callable[[], Any]) -> None:
         """Do something as soon as somebody waits for the queue's events, in a thread, since the test waits too."""
-        threading.Thread(target=self._wait_and_do, args=(doing,), daemon=True).start()
+        thread = threading.Thread(target=self._wait_and_do, args=(doing,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _wait_and_do(self, doing: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 10
@@ -80,4 +83,6 @@ class Hands:
         return self._connection.run(event_readers(self.keys))
 
     def close(self) -> None:
+        for thread in self._threads:
+            thread.join(15)
         self._connection.close()

@@ -185,6 +185,8 @@ class RateLimited(Steering):
         super().__init__(f"rate limited for {self.duration_s:g} s")
 
 
+NOT_EMPTY = -32
+
 _REFUSALS: dict[int, tuple[type[Refused], str]] = {
     -1: (JobNotFound, "job {id} of {queue} does not exist (any more)"),
     -2: (LockLost, "job {id} of {queue} is not locked by this worker any more: it stalled, or is finished"),
@@ -205,7 +207,7 @@ _REFUSALS: dict[int, tuple[type[Refused], str]] = {
         "job {id} of {queue} can't be removed: a worker is working on it, or on a child that it waits for",
     ),
     -31: (QueueNotPaused, "{queue} is not paused (any more), which it has to be while it is erased"),
-    -32: (QueueNotEmpty, "{queue} has active jobs: let them finish, or say force=True"),
+    NOT_EMPTY: (QueueNotEmpty, "{queue} has active jobs: let them finish, or say force=True"),
 }
 
 

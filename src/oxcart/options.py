@@ -204,8 +204,10 @@ def milliseconds(name: str, value: object) -> int:
     return round(seconds * 1000)
 
 
-def aware_ms(name: str, value: datetime) -> int:
+def aware_ms(name: str, value: object) -> int:
     """A moment as milliseconds since 1970; a naive one is an error, since it would silently mean local time."""
+    if not isinstance(value, datetime):
+        raise OptionsError(f"{name}={value!r}: an aware datetime, such as datetime.now(UTC)")
     if value.tzinfo is None or value.utcoffset() is None:
         raise OptionsError(f"{name}={value!r}: a datetime needs a timezone, such as datetime.now(UTC)")
     return round(value.timestamp() * 1000)
@@ -256,11 +258,28 @@ RESERVED_IDS = frozenset(
 )
 
 
+LARGEST_NUMBER = 2**53 - 1
+"""The largest whole number that JavaScript counts exactly."""
+
+
 def whole(name: str, value: object, least: int) -> int:
     """A whole number that is not below `least`; an `OptionsError` naming it if it isn't one."""
-    if not _is_int(value) or cast(int, value) < least:
+    if not _is_int(value) or not least <= cast(int, value) <= LARGEST_NUMBER:
         raise OptionsError(f"{name}={value!r}: a whole number, {least} or more")
     return cast(int, value)
+
+
+def check_range(start: object, end: object) -> None:
+    """Raise an `OptionsError` for a range that isn't one; negative numbers count from the end."""
+    whole("start", start, -LARGEST_NUMBER)
+    whole("end", end, -LARGEST_NUMBER)
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False; an `OptionsError` naming it for anything else, which would be one of them by chance."""
+    if not isinstance(value, bool):
+        raise OptionsError(f"{name}={value!r}: True or False")
+    return value
 
 
 def _is_int(value: object) -> bool:

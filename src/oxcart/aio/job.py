@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..clock import Clock, system_clock
 from ..errors import ConnectionFailed, JobFailed, JobNotFound
-from ..options import Duration, JobOptions, check, milliseconds
+from ..options import Duration, JobOptions, check, check_range, flag, milliseconds, whole
 from ..protocol import wire
 from ..protocol.calls import change, read, watch
 from ..protocol.keys import Keys
@@ -22,7 +22,7 @@ from .removal import remove
 LOOK_AGAIN_S = 30
 """How often who waits for a job looks whether it is still there: clean-ups of whole queues tell nothing of each job."""
 
-LOOK_BACK = 10
+LOOK_BACK = 3
 """How many reads of the event stream are made for a job that is gone already."""
 
 
@@ -291,16 +291,17 @@ class Job:
     async def log(self, text: str) -> int:
         """Add a line to its log; answers how many are kept."""
         keep = _readable(lambda: self.record.options.keep_logs, 0)
-        return await self._connection.run(change.add_log(self.keys, self.id, str(text), keep))
+        return await self._connection.run(change.add_log(self.keys, self.id, wire.sendable(str(text)), keep))
 
     async def logs(self, start: int = 0, end: int = -1) -> list[str]:
         """Its log lines, oldest first."""
+        check_range(start, end)
         lines, _ = await self._connection.run(read.log_page(self.keys, self.id, start, end))
         return lines
 
     async def clear_logs(self, keep: int = 0) -> None:
         """Delete its log, but for its newest `keep` lines."""
-        await self._connection.run(change.clear_logs(self.keys, self.id, keep))
+        await self._connection.run(change.clear_logs(self.keys, self.id, whole("keep", keep, 0)))
 
     async def update_data(self, data: Any) -> None:
         """Replace its data by any JSON value, in whatever state it is. `PayloadError` if it is none."""
@@ -317,7 +318,7 @@ class Job:
 
     async def change_priority(self, priority: int, lifo: bool = False) -> None:
         """Give it another priority (0: none), with `lifo` before its equals. A job that runs keeps it for a retry."""
-        check({"priority": priority})
+        check({"priority": priority, "lifo": lifo})
         await self._connection.run(change.change_priority(self.keys, self.id, priority, lifo))
         self.record.fields["priority"] = str(priority)
 
@@ -349,7 +350,7 @@ class Job:
 
         Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
         """
-        return await remove(self._connection, self.keys, self.id, children)
+        return await remove(self._connection, self.keys, self.id, flag("children", children))
 
     async def remove_deduplication(self) -> bool:
         """Free its deduplication id, so that the next job with it is added. False if it doesn't hold it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Unpack
 
 from ..clock import Clock, system_clock
-from ..errors import OptionsError, QueueNotEmpty
+from ..errors import NOT_EMPTY, ConnectionFailed, OptionsError, refusal
 from ..options import (
     MISSING,
     Duration,
@@ -16,6 +17,7 @@ from ..options import (
     RateLimit,
     aware_ms,
     check_known_id,
+    flag,
     is_reserved,
     milliseconds,
     whole,
@@ -153,7 +155,7 @@ class Queue(QueueView):
         """
         if is_reserved(check_known_id("job id", job_id)):
             return False  # a key of the queue itself
-        return await remove(self._connection, self.keys, job_id, children)
+        return await remove(self._connection, self.keys, job_id, flag("children", children))
 
     async def remove_deduplication(self, deduplication_id: str) -> bool:
         """Free a deduplication id: the next job with it is added. Answers whether it was taken."""
@@ -172,7 +174,7 @@ class Queue(QueueView):
         added meanwhile stay too.
         """
         states = [JobState.WAITING, JobState.PAUSED, JobState.PRIORITIZED]
-        if delayed:
+        if flag("delayed", delayed):
             states.append(JobState.DELAYED)
         since = clean.Since(await self._connection.run(clean.counter(self.keys)), self._clock())
         erased = 0
@@ -198,17 +200,21 @@ class Queue(QueueView):
         """Erase the queue with all that it has. Workers stop taking jobs at once.
 
         Raises `QueueNotEmpty` if jobs are active, and leaves the queue as it was; with `force` they are erased too, and
-        their workers find their locks lost.
+        their workers find their locks lost. Who goes on adding jobs keeps it from coming to an end.
         """
+        if not flag("force", force) and await self._connection.run(clean.size(self.keys, JobState.ACTIVE)):
+            raise refusal(NOT_EMPTY, "", self.name)
         was_paused = await self.is_paused()
         await self.pause()
         gently = Gently(self._connection)
         try:
             while await gently.run(clean.obliterate(self.keys, force)):
                 pass
-        except QueueNotEmpty:
+        except BaseException:
+            # Cut off half-way, or a worker was quicker: what is left of the queue goes on.
             if not was_paused:
-                await self.resume()
+                with contextlib.suppress(ConnectionFailed):
+                    await self.resume()
             raise
 
     async def retry_jobs(self, state: str = "failed", count: int = 1000, before: datetime | None = None) -> int:
@@ -240,6 +246,7 @@ class Queue(QueueView):
 
         Looks through all keys of the server, some at a time. Stops soon after `limit` (0: none). Answers how many.
         """
+        whole("limit", limit, 0)
         gently = Gently(self._connection)
         listed, length = await self._listed()
         # What a call looks for in the lists takes time that grows with them.

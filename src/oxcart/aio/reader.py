@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 from collections import deque
@@ -137,8 +136,7 @@ class Reader:
         own, self._own = self._own, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
         if own is not None:
             await own.close()
 
@@ -229,8 +227,7 @@ class Background:
         if self._task.get_loop() is not asyncio.get_running_loop():
             return  # gone with its loop
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])  # so that its cancellation is not taken for one of ours
 
 
 def check_callback(kind: str, callback: object) -> None:

@@ -7,7 +7,6 @@ sending through redis-py costs more than all the rest of a small call.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -203,8 +202,7 @@ class Transport:
         """Drop the connection, and leave an embedded server."""
         if self._opening is not None and self._loop is asyncio.get_running_loop():
             self._opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionFailed):
-                await self._opening
+            await asyncio.wait([self._opening])
         self.drop("closed")
         if self._server is not None:
             server, self._server = self._server, None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..clock import Clock, system_clock
 from ..errors import ConnectionFailed, JobFailed, JobNotFound
-from ..options import Duration, JobOptions, check, milliseconds
+from ..options import Duration, JobOptions, check, check_range, flag, milliseconds, whole
 from ..protocol import wire
 from ..protocol.calls import change, read, watch
 from ..protocol.keys import Keys
@@ -24,7 +24,7 @@ from .removal import remove
 LOOK_AGAIN_S = 30
 """How often who waits for a job looks whether it is still there: clean-ups of whole queues tell nothing of each job."""
 
-LOOK_BACK = 10
+LOOK_BACK = 3
 """How many reads of the event stream are made for a job that is gone already."""
 
 
@@ -293,16 +293,17 @@ class Job:
     def log(self, text: str) -> int:
         """Add a line to its log; answers how many are kept."""
         keep = _readable(lambda: self.record.options.keep_logs, 0)
-        return self._connection.run(change.add_log(self.keys, self.id, str(text), keep))
+        return self._connection.run(change.add_log(self.keys, self.id, wire.sendable(str(text)), keep))
 
     def logs(self, start: int = 0, end: int = -1) -> list[str]:
         """Its log lines, oldest first."""
+        check_range(start, end)
         lines, _ = self._connection.run(read.log_page(self.keys, self.id, start, end))
         return lines
 
     def clear_logs(self, keep: int = 0) -> None:
         """Delete its log, but for its newest `keep` lines."""
-        self._connection.run(change.clear_logs(self.keys, self.id, keep))
+        self._connection.run(change.clear_logs(self.keys, self.id, whole("keep", keep, 0)))
 
     def update_data(self, data: Any) -> None:
         """Replace its data by any JSON value, in whatever state it is. `PayloadError` if it is none."""
@@ -319,7 +320,7 @@ class Job:
 
     def change_priority(self, priority: int, lifo: bool = False) -> None:
         """Give it another priority (0: none), with `lifo` before its equals. A job that runs keeps it for a retry."""
-        check({"priority": priority})
+        check({"priority": priority, "lifo": lifo})
         self._connection.run(change.change_priority(self.keys, self.id, priority, lifo))
         self.record.fields["priority"] = str(priority)
 
@@ -351,7 +352,7 @@ class Job:
 
         Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
         """
-        return remove(self._connection, self.keys, self.id, children)
+        return remove(self._connection, self.keys, self.id, flag("children", children))
 
     def remove_deduplication(self) -> bool:
         """Free its deduplication id, so that the next job with it is added. False if it doesn't hold it."""

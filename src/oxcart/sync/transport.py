@@ -71,7 +71,7 @@ class Transport:
     def _open(self) -> redis.Redis:
         with self._lock:
             if self._client is None:
-                self._client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+                client: redis.Redis = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                     self._find_server(),
                     protocol=2,
                     client_name=self._client_name
@@ -83,6 +83,9 @@ class Transport:
                     socket_connect_timeout=self._connect_timeout,
                     retry=Retry(NoBackoff(), 0),
                 )
+                # Replies as they come, as the other shell has them: one reading serves both.
+                client.response_callbacks.clear()
+                self._client = client
             return self._client
 
     def _find_server(self) -> str:

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from ..clock import Clock, system_clock
 from ..errors import OptionsError
-from ..options import RateLimit, check, check_known_id, is_reserved, whole
+from ..options import RateLimit, check, check_known_id, check_range, is_reserved, whole
 from ..protocol import search
 from ..protocol.calls import read, steer
 from ..protocol.keys import Keys, check_prefix
@@ -91,6 +92,7 @@ class QueueView:
         Finished jobs come newest first, others next to run first; `ascending` says otherwise. Jobs that can't be read
         are `DamagedJob`s. For many, use `iter_jobs`.
         """
+        check_range(start, end)
         found: dict[str, Job] = {}
         for one in self._held(states):
             upward = one not in NEWEST_FIRST if ascending is None else ascending
@@ -102,22 +104,23 @@ class QueueView:
     def iter_jobs(self, *states: str) -> Iterator[Job]:
         """All jobs of these states (of every one if none is named), page by page, whatever their number.
 
-        Jobs that move meanwhile may be missed, or be seen again in the state that they came to.
-        Example: `for job in emails.iter_jobs("failed"): print(job.failed_reason)`
+        Next to run, or oldest, first. The loop may move or remove the jobs that it gets, such as by `retry`. Jobs that
+        others move meanwhile may be seen twice, or in the state that they came to; those that come in are not waited
+        for. Example: `for job in emails.iter_jobs("failed"): job.retry()`
         """
         for one in self._held(states):
-            start = 0
+            # Counted from the far end: what leaves at the near end, where the loop is, shifts nothing there.
+            end = (self._connection.run(read.length(self.keys, one))) - 1
             before: set[str] = set()
-            while True:
-                page = self._connection.run(read.page(self.keys, one, start, start + PAGE - 1, True))
-                for job_id, record in page:
-                    # A job that came in meanwhile pushes the last of a page onto the next one.
+            while end >= 0:
+                start = max(end - PAGE + 1, 0)
+                page = self._connection.run(read.page(self.keys, one, start, end, False))
+                for job_id, record in reversed(page):
+                    # A job that came in at the far end meanwhile pushes the last of a page onto the next one.
                     if record is not None and job_id not in before:
                         yield self._show(record)
-                if len(page) < PAGE:
-                    break
                 before = {job_id for job_id, _ in page}
-                start += PAGE
+                end = start - 1
 
     def search(
         self,
@@ -161,6 +164,7 @@ class QueueView:
 
     def logs(self, job_id: str, start: int = 0, end: int = -1) -> list[str]:
         """Log lines of a job, oldest first; `end` is inclusive."""
+        check_range(start, end)
         call = read.log_page(self.keys, check_known_id("job id", job_id), start, end)
         lines, _ = self._connection.run(call)
         return lines
@@ -177,8 +181,9 @@ class QueueView:
 
         `paused` is the number of waiting jobs while the queue is paused. Example: `(emails.counts())["waiting"]`
         """
+        wanted = list(map(state, states))
         found = self._connection.run(read.counts(self.keys))
-        return {name: found.get(name, 0) for name in map(state, states)} if states else found
+        return {name: found.get(name, 0) for name in wanted} if wanted else found
 
     def count(self) -> int:
         """How many jobs are still to be done: waiting, delayed, prioritized, waiting for children."""
@@ -201,6 +206,7 @@ class QueueView:
         """
         if kind not in ("completed", "failed"):
             raise OptionsError(f"metrics({kind!r}): 'completed' or 'failed'")
+        check_range(start, end)
         return self._connection.run(read.metrics(self.keys, kind, start, end))
 
     def prometheus(self, labels: Mapping[str, str] | None = None) -> str:
@@ -234,6 +240,8 @@ class QueueView:
 
         `max_jobs` is the limit of the workers, if they have one of their own and the queue has none.
         """
+        if max_jobs is not None:
+            whole("max_jobs", max_jobs, 1)
         return self._connection.run(steer.rate_limit_ttl(self.keys, max_jobs)) / 1000
 
     def workers(self) -> list[read.WorkerInfo]:
@@ -273,7 +281,7 @@ def _parse_cursor(cursor: str | None, states: list[JobState]) -> tuple[int, int]
     if cursor is None:
         return 0, 0
     name, _, offset = cursor.rpartition(":")
-    if name not in states or not offset.isdecimal():
+    if name not in states or not re.fullmatch("[0-9]{1,15}", offset):
         raise OptionsError(f"cursor={cursor!r}: the cursor of an earlier page of the same search")
     return states.index(JobState(name)), int(offset)
 

@@ -247,7 +247,7 @@ def _failure(attempt: Attempt, error: BaseException, verdict: Verdict, delay_ms:
     except wire.Unreadable:
         attempts, lifo, keep, limit = 0, False, None, None
     reason, trace = describe(error)
-    traces = [*map(_sendable, record.stacktrace), trace]
+    traces = [*map(wire.sendable, record.stacktrace), trace]
     if limit is not None:
         traces = traces[-limit:] if limit > 0 else []
     return Settlement(
@@ -269,16 +269,11 @@ def describe(error: BaseException) -> tuple[str, str]:
         reason = str(error)
     except BaseException as second:
         reason = f"{kind} (its text can't be shown: {type(second).__name__})"
-    reason = _sendable(reason) or kind
+    reason = wire.sendable(reason) or kind
     if isinstance(error.__cause__, ChildTrace):
         return reason, error.__cause__.text  # told there in this way
     try:
-        trace = _sendable("".join(traceback.format_exception(error)))
+        trace = wire.sendable("".join(traceback.format_exception(error)))
     except BaseException:
         trace = ""
     return reason, f"{kind}: {reason}\n{trace}".rstrip()
-
-
-def _sendable(text: str) -> str:
-    """Text that UTF-8 can carry."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from ..call import Call, Command, call
 from ..keys import Keys, glob_literal
@@ -52,6 +52,11 @@ def page(
         stop=stop,
         descending=int(descending),
     )
+
+
+def length(keys: Keys, state: JobState) -> Call[int]:
+    """How many jobs `page` can read of a state."""
+    return call("read_counts", keys, lambda reply: reply[list(HOLDERS).index(state)])
 
 
 def counts(keys: Keys) -> Call[dict[str, int]]:
@@ -122,7 +127,7 @@ def meta(keys: Keys) -> Command[dict[str, str]]:
 
     def read(reply: Any) -> dict[str, str]:
         pairs = iter(reply)
-        return reply if isinstance(reply, dict) else dict(zip(pairs, pairs, strict=True))  # pyright: ignore[reportUnknownVariableType]
+        return dict(zip(pairs, pairs, strict=True))
 
     return Command(("HGETALL", keys.one("meta")), read)
 
@@ -170,11 +175,6 @@ def _clients(reply: Any, exact: str, named: str) -> list[WorkerInfo]:
 
 
 def _each_client(reply: Any) -> Iterator[dict[str, str]]:
-    # redis-py reads the lines by itself, a bare connection brings them as they are.
-    if isinstance(reply, list):
-        for client in cast(list[dict[str, Any]], reply):
-            yield {name: str(value) for name, value in client.items()}
-        return
     for line in str(reply).splitlines():
         words = (word.partition("=") for word in line.split(" "))
         yield {name: value for name, separator, value in words if separator}

@@ -73,9 +73,7 @@ def read_back(keys: Keys, before: str) -> Command[list[Entry]]:
 def _entries(reply: Any) -> list[Entry]:
     found: list[Entry] = []
     for entry_id, fields in reply or ():
-        if isinstance(fields, dict):  # redis-py has made it one already
-            found.append(Entry(str(entry_id), cast(dict[str, str], fields)))
-        elif fields:
+        if fields:
             pairs = iter(fields)
             found.append(Entry(str(entry_id), dict(zip(pairs, pairs, strict=False))))
     return found
@@ -124,6 +122,9 @@ def publish(keys: Keys, kind: str, fields: Mapping[str, Any]) -> Call[str]:
     """Write an event of one's own."""
     if not isinstance(cast(object, kind), str) or not kind:
         raise OptionsError(f"publish({kind!r}): the kind of an event is a non-empty string")
+    kind = wire.sendable(kind)
+    if kind == "error":
+        raise OptionsError("publish('error'): Node's listeners end their program on it; take another word")
     if kind in KINDS:
         raise OptionsError(f"publish({kind!r}): the queue itself tells this; take another word")
     if not isinstance(cast(object, fields), Mapping) or len(fields) > MOST_FIELDS:
@@ -132,5 +133,8 @@ def publish(keys: Keys, kind: str, fields: Mapping[str, Any]) -> Call[str]:
     for name, value in fields.items():
         if not isinstance(cast(object, name), str) or name == "event":
             raise OptionsError(f"publish({kind!r}): {name!r} can't be the name of a field")
-        words += (name, value if isinstance(value, str) else wire.encode(value, f"field {name!r} of event {kind!r}"))
+        words += (
+            wire.sendable(name),
+            wire.sendable(value) if isinstance(value, str) else wire.encode(value, f"field {name!r} of event {kind!r}"),
+        )
     return call("publish_event", keys, str, *words, kind=kind)
