@@ -199,7 +199,7 @@ class Job:
 
     async def _listen_for_ending(self, timeout_s: float | None) -> Any:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        listening = await self._connection.reader.subscribe(self.keys)
+        listening = await self._connection.reader.subscribe(self.keys, about=self.id)
         try:
             return await self._ending(listening, deadline)
         finally:

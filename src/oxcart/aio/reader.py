@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
 from ..errors import ConnectionFailed, OptionsError, OxcartError
+from ..protocol.backlog import Backlog, Batch, cursors
 from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
@@ -18,62 +18,40 @@ from .transport import Transport
 log = logging.getLogger("oxcart.events")
 
 BLOCK_MS = 10_000
-MANY = 1000
-"""How many events may wait for who reads slowly; until then it gets no more, and loses none."""
 GLANCE_MS = 20
 """How long a read waits while somebody reads slowly, who may want more at any moment."""
 
 Value = TypeVar("Value")
 
 
-class Subscription:
-    """The events of one queue after a position, in order. `position` is the id of the last one handed out."""
+class Subscription(Backlog):
+    """The events of one queue, for who waits for them."""
 
-    def __init__(self, key: str, position: str) -> None:
-        self.key = key
-        self.position = position
-        self.cursor = position
-        """The id of the last event that was read for it."""
-        self._entries: deque[Entry] = deque()
+    def __init__(self, key: str, position: str, about: str | None) -> None:
+        super().__init__(key, position, about)
         self._changed = asyncio.Event()
-        self._closed = False
-        self._error: OxcartError | None = None
-
-    @property
-    def hungry(self) -> bool:
-        return len(self._entries) < MANY and self._error is None
 
     async def next(self, timeout_s: float | None = None) -> Entry | None:
         """The next event; None when it is closed. `TimeoutError` if none comes in time."""
-        while not self._entries:
-            if self._closed:
-                return None
-            if self._error is not None:
-                raise self._error
+        while not self.has_news:
             self._changed.clear()
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
-        entry = self._entries.popleft()
-        self.position = entry.id
-        return entry
+        return self.pop()
 
-    def feed(self, entries: list[Entry]) -> None:
+    def feed(self, batch: Batch) -> None:
         """Take in what is new to it."""
-        fresh = [entry for entry in entries if order(entry.id) > order(self.cursor)]
-        if fresh:
-            self._entries += fresh
-            self.cursor = fresh[-1].id
+        if self.take_in(batch):
             self._changed.set()
 
     def fail(self, error: OxcartError) -> None:
         """Its stream can't be read: who waits is told, after what was read before."""
-        self._error = error
+        self.error = error
         self._changed.set()
 
     def close(self) -> None:
         """Hand out nothing any more."""
-        self._closed = True
-        self._entries.clear()
+        self.closed = True
         self._changed.set()
 
 
@@ -90,8 +68,8 @@ class Reader:
         """The streams that are read at this moment, and from where."""
         self._interrupted = False
 
-    async def subscribe(self, keys: Keys, since: str = NEWEST) -> Subscription:
-        """Listen to a queue from a position on. When this returns, nothing after the position is missed."""
+    async def subscribe(self, keys: Keys, since: str = NEWEST, about: str | None = None) -> Subscription:
+        """Listen to a queue, or only for one job, from a position on. When this returns, nothing after it is missed."""
         position = since
         if since == NEWEST:
             command = last_id(keys)
@@ -100,7 +78,7 @@ class Reader:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._start_over(loop)
-        subscription = Subscription(keys.one("events"), position)
+        subscription = Subscription(keys.one("events"), position, about)
         self._subscriptions.add(subscription)
         if self._task is None or self._task.done():
             source = self._transport
@@ -172,13 +150,13 @@ class Reader:
 
     async def _read_once(self, own: Transport) -> None:
         link = await own.link()
-        cursors = self._cursors()
-        if not cursors:
+        wanted = cursors(self._subscriptions)
+        if not wanted:
             await asyncio.sleep(GLANCE_MS / 1000)  # all have enough for now
             return
         block_ms = BLOCK_MS if all(subscription.hungry for subscription in self._subscriptions) else GLANCE_MS
-        command = read_streams(cursors, block_ms)
-        self._reading = cursors
+        command = read_streams(wanted, block_ms)
+        self._reading = wanted
         try:
             reply = await own.execute_on(link, *command.command(), timeout=block_ms / 1000 + 2)
         finally:
@@ -186,13 +164,14 @@ class Reader:
         self._hand_out(command.read(reply))
 
     def _hand_out(self, found: dict[str, list[Entry]]) -> None:
+        batches = {key: Batch(entries) for key, entries in found.items() if entries}
         for subscription in self._subscriptions:
-            if subscription.hungry and subscription.key in found:
-                subscription.feed(found[subscription.key])
+            if subscription.hungry and subscription.key in batches:
+                subscription.feed(batches[subscription.key])
 
     async def _find_guilty(self, own: Transport) -> None:
         """A stream that can't be read spoils the read of all: who listens to it is told, and the others go on."""
-        for key, cursor in self._cursors().items():
+        for key, cursor in cursors(self._subscriptions).items():
             command = read_streams({key: cursor}, None)
             try:
                 self._hand_out(command.read(await own.execute(*command.command())))
@@ -202,16 +181,6 @@ class Reader:
                 for subscription in self._subscriptions:
                     if subscription.key == key:
                         subscription.fail(error)
-
-    def _cursors(self) -> dict[str, str]:
-        """For each stream, how far all who want more of it have come."""
-        cursors: dict[str, str] = {}
-        for subscription in self._subscriptions:
-            if subscription.hungry:
-                known = cursors.get(subscription.key)
-                if known is None or order(subscription.cursor) < order(known):
-                    cursors[subscription.key] = subscription.cursor
-        return cursors
 
 
 class Background:

@@ -201,7 +201,7 @@ class Job:
 
     def _listen_for_ending(self, timeout_s: float | None) -> Any:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        listening = self._connection.reader.subscribe(self.keys)
+        listening = self._connection.reader.subscribe(self.keys, about=self.id)
         try:
             return self._ending(listening, deadline)
         finally:

@@ -7,77 +7,55 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
 from ..errors import ConnectionFailed, OptionsError, OxcartError
-from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
+from ..protocol.backlog import Backlog, Batch, cursors
+from ..protocol.calls.watch import NEWEST, Entry, last_id, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
 
 log = logging.getLogger("oxcart.events")
 
 BLOCK_MS = 10_000
-MANY = 1000
-"""How many events may wait for who reads slowly; until then it gets no more, and loses none."""
 GLANCE_MS = 20
 """How long a read waits while somebody reads slowly, who may want more at any moment."""
 
 Value = TypeVar("Value")
 
 
-class Subscription:
-    """The events of one queue after a position, in order. `position` is the id of the last one handed out."""
+class Subscription(Backlog):
+    """The events of one queue, for who waits for them."""
 
-    def __init__(self, key: str, position: str) -> None:
-        self.key = key
-        self.position = position
-        self.cursor = position
-        """The id of the last event that was read for it."""
-        self._entries: deque[Entry] = deque()
+    def __init__(self, key: str, position: str, about: str | None) -> None:
+        super().__init__(key, position, about)
         self._changed = threading.Condition()
-        self._closed = False
-        self._error: OxcartError | None = None
-
-    @property
-    def hungry(self) -> bool:
-        return len(self._entries) < MANY and self._error is None
 
     def next(self, timeout_s: float | None = None) -> Entry | None:
         """The next event; None when it is closed. `TimeoutError` if none comes in time."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._entries or self._closed or self._error, timeout_s):
+            if not self._changed.wait_for(lambda: self.has_news, timeout_s):
                 raise TimeoutError
-            if self._closed:
-                return None
-            if not self._entries and self._error is not None:
-                raise self._error
-            entry = self._entries.popleft()
-            self.position = entry.id
-            return entry
+            return self.pop()
 
-    def feed(self, entries: list[Entry]) -> None:
+    def feed(self, batch: Batch) -> None:
         """Take in what is new to it."""
-        fresh = [entry for entry in entries if order(entry.id) > order(self.cursor)]
-        if fresh:
-            with self._changed:
-                self._entries += fresh
-                self.cursor = fresh[-1].id
+        with self._changed:
+            if self.take_in(batch):
                 self._changed.notify_all()
 
     def fail(self, error: OxcartError) -> None:
         """Its stream can't be read: who waits is told, after what was read before."""
         with self._changed:
-            self._error = error
+            self.error = error
             self._changed.notify_all()
 
     def close(self) -> None:
         """Hand out nothing any more."""
         with self._changed:
-            self._closed = True
-            self._entries.clear()
+            self.closed = True
             self._changed.notify_all()
 
 
@@ -138,24 +116,25 @@ class _Reading:
     def _read_once(self) -> None:
         with self._lock:
             self._begun = self._wanted
-            cursors = self._cursors()
+            wanted = cursors(self.subscriptions)
             all_hungry = all(subscription.hungry for subscription in self.subscriptions)
-        if not cursors:
+        if not wanted:
             time.sleep(GLANCE_MS / 1000)  # all have enough for now
             return
-        command = read_streams(cursors, BLOCK_MS if all_hungry else GLANCE_MS)
+        command = read_streams(wanted, BLOCK_MS if all_hungry else GLANCE_MS)
         self._hand_out(command.read(self._own.execute(*command.command())))
 
     def _hand_out(self, found: dict[str, list[Entry]]) -> None:
+        batches = {key: Batch(entries) for key, entries in found.items() if entries}
         for subscription in self.listeners():
-            if subscription.hungry and subscription.key in found:
-                subscription.feed(found[subscription.key])
+            if subscription.hungry and subscription.key in batches:
+                subscription.feed(batches[subscription.key])
 
     def _find_guilty(self) -> None:
         """A stream that can't be read spoils the read of all: who listens to it is told, and the others go on."""
         with self._lock:
-            cursors = self._cursors()
-        for key, cursor in cursors.items():
+            wanted = cursors(self.subscriptions)
+        for key, cursor in wanted.items():
             command = read_streams({key: cursor}, None)
             try:
                 self._hand_out(command.read(self._own.execute(*command.command())))
@@ -166,16 +145,6 @@ class _Reading:
                     if subscription.key == key:
                         subscription.fail(error)
 
-    def _cursors(self) -> dict[str, str]:
-        """For each stream, how far all who want more of it have come."""
-        cursors: dict[str, str] = {}
-        for subscription in self.subscriptions:
-            if subscription.hungry:
-                known = cursors.get(subscription.key)
-                if known is None or order(subscription.cursor) < order(known):
-                    cursors[subscription.key] = subscription.cursor
-        return cursors
-
 
 class Reader:
     """Waits for the events of every queue that somebody listens to, with one blocking read for all of them."""
@@ -184,15 +153,15 @@ class Reader:
         self._transport = transport
         self._start_over()
 
-    def subscribe(self, keys: Keys, since: str = NEWEST) -> Subscription:
-        """Listen to a queue from a position on. When this returns, nothing after the position is missed."""
+    def subscribe(self, keys: Keys, since: str = NEWEST, about: str | None = None) -> Subscription:
+        """Listen to a queue, or only for one job, from a position on. When this returns, nothing after it is missed."""
         position = since
         if since == NEWEST:
             command = last_id(keys)
             position = command.read(self._transport.execute(*command.command()))
         if self._process != os.getpid():
             self._start_over()
-        subscription = Subscription(keys.one("events"), position)
+        subscription = Subscription(keys.one("events"), position, about)
         with self._lock:
             if self._reading is None:
                 self._reading = _Reading(self._transport.url, keys.reader_name)
