@@ -228,8 +228,15 @@ _TRANSIENT = frozenset(
 )
 _MAX_CLIENTS = "max number of clients"
 
+FORBIDDEN = "NOPERM"
+"""The code of a `ServerRefused` that is about the rights of the user."""
+
 # After these the connection itself is of no use: another server, or another log-in, has to be found.
 RECONNECT_CODES = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "NOAUTH", "WRONGPASS"})
+
+
+# What a user without enough rights is told, by the server itself or from within a script.
+_FORBIDDEN = ("NOPERM", "The user executing the script can't", "ACL failure in script")
 
 
 def server_error(message: str) -> OxcartError:
@@ -242,4 +249,13 @@ def server_error(message: str) -> OxcartError:
             return ServerRefused(word, f"Redis can't serve for now: {message}")
     if _MAX_CLIENTS in message:
         return ServerRefused("MAXCLIENTS", f"Redis can't serve for now: {message}")
+    if "DB index is out of range" in message:
+        return ServerRefused("DB", f"Redis has no such database: {message}")
+    if "unauthenticated" in message:  # older servers say so to a long command before the log-in
+        return ServerRefused("NOAUTH", f"Redis wants a log-in: {message}")
+    if any(text in message for text in _FORBIDDEN):
+        # Rights may be granted at any moment: nothing is wrong with what was asked.
+        return ServerRefused(FORBIDDEN, f"Redis doesn't let this user do it: {message}")
+    if code in ("CROSSSLOT", "MOVED", "ASK"):
+        message += " (clusters are not supported yet; on one node give the prefix braces, such as prefix='{bull}')"
     return ScriptError(message)

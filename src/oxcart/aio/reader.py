@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed, OptionsError, OxcartError
+from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
 from ..protocol.backlog import Backlog, Batch, cursors
 from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
 from ..protocol.keys import Keys
@@ -135,6 +135,9 @@ class Reader:
                 pauses = growing_pauses()
                 troubled = False
             except ConnectionFailed as error:
+                if is_forbidden(error):
+                    await self._find_guilty(own)
+                    continue
                 if self._interrupted:
                     self._interrupted = False
                     continue
@@ -175,12 +178,17 @@ class Reader:
             command = read_streams({key: cursor}, None)
             try:
                 self._hand_out(command.read(await own.execute(*command.command())))
-            except ConnectionFailed:
-                return
             except OxcartError as error:
+                if isinstance(error, ConnectionFailed) and not is_forbidden(error):
+                    return
                 for subscription in self._subscriptions:
                     if subscription.key == key:
                         subscription.fail(error)
+
+
+def is_forbidden(error: ConnectionFailed) -> bool:
+    """Whether it is about what this user may read, and not about the server."""
+    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 class Background:

@@ -18,8 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from .. import embedded
-from ..errors import ConnectionFailed, ServerRefused, server_error
-from ..protocol.address import masked
+from ..errors import ConnectionFailed, OptionsError, ServerRefused, server_error
+from ..protocol.address import masked, tls_defaults
 from ..protocol.call import Argument
 
 # What connecting may raise; all of it means that the server can't be used now.
@@ -220,10 +220,7 @@ class Transport:
         connection: Any = None
         try:
             async with asyncio.timeout(self._connect_timeout):
-                pool = redis.asyncio.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-                    url, protocol=2, socket_connect_timeout=self._connect_timeout, retry=Retry(NoBackoff(), 0)
-                )
-                connection = pool.make_connection()
+                connection = self._make(url)
                 await connection.connect()
         except BaseException as error:
             if connection is not None:
@@ -246,6 +243,24 @@ class Transport:
                 raise
         self._link = link
         return link
+
+    def check(self) -> None:
+        """Raise an `OptionsError` for a URL with words that nobody knows; opens nothing."""
+        if not embedded.is_embedded(self.url):
+            try:
+                self._make(self.url)
+            except (TypeError, ValueError, AttributeError, redis.exceptions.RedisError) as error:
+                raise OptionsError(f"connection={masked(self.url)!r}: {error}") from None
+
+    def _make(self, url: str) -> Any:
+        pool: Any = redis.asyncio.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url,
+            protocol=2,
+            socket_connect_timeout=self._connect_timeout,
+            retry=Retry(NoBackoff(), 0),
+            **tls_defaults(url),
+        )
+        return pool.make_connection()
 
     async def _find_server(self) -> str:
         if not embedded.is_embedded(self.url):

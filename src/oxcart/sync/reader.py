@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed, OptionsError, OxcartError
+from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
 from ..protocol.backlog import Backlog, Batch, cursors
 from ..protocol.calls.watch import NEWEST, Entry, last_id, read_streams
 from ..protocol.keys import Keys
@@ -100,6 +100,9 @@ class _Reading:
                 pauses = growing_pauses()
                 troubled = False
             except ConnectionFailed as error:
+                if is_forbidden(error):
+                    self._find_guilty()
+                    continue
                 if self._ended or self._begun < self._wanted:
                     continue  # interrupted
                 if not troubled:
@@ -138,9 +141,9 @@ class _Reading:
             command = read_streams({key: cursor}, None)
             try:
                 self._hand_out(command.read(self._own.execute(*command.command())))
-            except ConnectionFailed:
-                return
             except OxcartError as error:
+                if isinstance(error, ConnectionFailed) and not is_forbidden(error):
+                    return
                 for subscription in self.listeners():
                     if subscription.key == key:
                         subscription.fail(error)
@@ -199,6 +202,11 @@ class Reader:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._reading: _Reading | None = None
+
+
+def is_forbidden(error: ConnectionFailed) -> bool:
+    """Whether it is about what this user may read, and not about the server."""
+    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 class Background:
