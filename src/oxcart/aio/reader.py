@@ -112,7 +112,7 @@ class Reader:
     async def _stop(self) -> None:
         task, self._task = self._task, None
         own, self._own = self._own, None
-        if task is not None:
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
             task.cancel()
             await asyncio.wait([task])
         if own is not None:

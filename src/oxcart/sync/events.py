@@ -84,9 +84,12 @@ class QueueEvents:
         reader = self._connection.reader
         if self._loop is not None and not self._closed and reader.knows(self._loop):
             return
-        since = self._since if self._loop is None else self._loop.position
-        self._loop = reader.subscribe(self.keys, since)
-        self._closed = False
+        before = self._loop
+        loop = reader.subscribe(self.keys, self._since if before is None else before.position)
+        if self._loop is not before:  # somebody else was quicker
+            reader.unsubscribe(loop)
+            return
+        self._loop, self._closed = loop, False
         if self._callbacks:
             self._start_telling()
 

@@ -34,7 +34,7 @@ local function remove_tree(prefix, id, walk)
     end
   end
   local state, looked = leave_state(prefix, id)
-  walk.budget = walk.budget - 1 - looked / 100
+  walk.budget = walk.budget - 1 - looked / 1000
   if state == "unknown" and not looks_like_job(key) then
     return false
   end
