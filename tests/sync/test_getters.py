@@ -87,6 +87,23 @@ def test_a_search_finds_text_in_id_name_data_and_failure(queue: Queue, hands: Ha
     assert (queue.search("ada", path="user.name")).jobs == []
 
 
+def test_a_loop_over_jobs_gets_all_that_were_there_whatever_it_does(queue: Queue, hands: Hands) -> None:
+    ids = [job.id for job in queue.add_bulk([JobSpec("x") for _ in range(250)])]
+    for _ in range(3):
+        hands.work(fails=True)
+    seen: list[str] = []
+    for job in queue.iter_jobs("failed"):
+        job.retry()
+        seen.append(job.id)
+    assert sorted(seen, key=int) == ids
+    seen.clear()
+    for job in queue.iter_jobs("waiting"):
+        seen.append(job.id)
+        queue.add("later")
+        job.remove()
+    assert sorted(seen, key=int) == ids
+
+
 def test_a_search_goes_on_where_it_stopped_and_says_how_much_it_saw(queue: Queue) -> None:
     queue.add_bulk([JobSpec("x", {"n": n}, delay=60 if n % 2 else 0) for n in range(250)])
     found: list[str] = []

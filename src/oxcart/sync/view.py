@@ -24,6 +24,10 @@ from .job import Job, show
 PAGE = 100
 """How many jobs one read brings."""
 
+MANY_IDS = 5000
+"""How many ids one read brings."""
+OVERLAP = 500
+
 SEARCH_LOOKS = 2000
 """How many jobs one search looks at."""
 
@@ -104,23 +108,27 @@ class QueueView:
     def iter_jobs(self, *states: str) -> Iterator[Job]:
         """All jobs of these states (of every one if none is named), page by page, whatever their number.
 
-        Next to run, or oldest, first. The loop may move or remove the jobs that it gets, such as by `retry`. Jobs that
-        others move meanwhile may be seen twice, or in the state that they came to; those that come in are not waited
-        for. Example: `for job in emails.iter_jobs("failed"): job.retry()`
+        Next to run, or oldest, first: those that are there at the beginning. The loop may move or remove the jobs that
+        it gets. Of waiting and active jobs some may have moved on by then.
+        Example: `for job in emails.iter_jobs("failed"): job.retry()`
         """
         for one in self._held(states):
-            # Counted from the far end: what leaves at the near end, where the loop is, shifts nothing there.
-            end = (self._connection.run(read.length(self.keys, one))) - 1
-            before: set[str] = set()
-            while end >= 0:
-                start = max(end - PAGE + 1, 0)
-                page = self._connection.run(read.page(self.keys, one, start, end, False))
-                for job_id, record in reversed(page):
-                    # A job that came in at the far end meanwhile pushes the last of a page onto the next one.
-                    if record is not None and job_id not in before:
-                        yield self._show(record)
-                before = {job_id for job_id, _ in page}
-                end = start - 1
+            ids = self._ids(one)
+            for start in range(0, len(ids), PAGE):
+                some = ids[start : start + PAGE]
+                for record in self._connection.run(read.members(self.keys, one, some)):
+                    yield self._show(record)
+
+    def _ids(self, state: JobState) -> list[str]:
+        """The ids of all jobs of a state. Ranges overlap, since those that leave meanwhile shift the others."""
+        found: dict[str, None] = {}
+        start = 0
+        while True:
+            some = self._connection.run(read.ids(self.keys, state, max(start - OVERLAP, 0), start + MANY_IDS - 1))
+            found.update(dict.fromkeys(some))
+            if len(some) <= OVERLAP:
+                return list(found)
+            start += MANY_IDS
 
     def search(
         self,
@@ -147,6 +155,8 @@ class QueueView:
         named = None if text is None or path is not None or cursor is not None else self.job(text)
         if named is not None and named.state() in states:
             found.append(named)
+            if limit == 1:
+                return SearchPage(found, f"{states[at]}:{offset}", 0)
         while at < len(states):
             upward = states[at] not in NEWEST_FIRST
             page = self._connection.run(read.page(self.keys, states[at], offset, offset + PAGE - 1, upward))

@@ -85,6 +85,23 @@ async def test_a_search_finds_text_in_id_name_data_and_failure(queue: Queue, han
     assert (await queue.search("ada", path="user.name")).jobs == []
 
 
+async def test_a_loop_over_jobs_gets_all_that_were_there_whatever_it_does(queue: Queue, hands: Hands) -> None:
+    ids = [job.id for job in await queue.add_bulk([JobSpec("x") for _ in range(250)])]
+    for _ in range(3):
+        hands.work(fails=True)
+    seen: list[str] = []
+    async for job in queue.iter_jobs("failed"):
+        await job.retry()
+        seen.append(job.id)
+    assert sorted(seen, key=int) == ids
+    seen.clear()
+    async for job in queue.iter_jobs("waiting"):
+        seen.append(job.id)
+        await queue.add("later")
+        await job.remove()
+    assert sorted(seen, key=int) == ids
+
+
 async def test_a_search_goes_on_where_it_stopped_and_says_how_much_it_saw(queue: Queue) -> None:
     await queue.add_bulk([JobSpec("x", {"n": n}, delay=60 if n % 2 else 0) for n in range(250)])
     found: list[str] = []

@@ -182,8 +182,8 @@ def waiting_ids(keys: Keys, name: str, start: int) -> Command[list[str]]:
 
 
 def which_are_nowhere(keys: Keys, ids: Sequence[str]) -> Call[list[str]]:
-    """Which of these ids no sorted set holds."""
-    return call("which_are_nowhere", keys, list, *ids)
+    """Which of these ids are of something left of a job that no sorted set holds."""
+    return call("which_are_nowhere", keys, list, *ids, prefix=keys.prefix)
 
 
 def remove_orphans(keys: Keys, ids: Sequence[str]) -> Call[int]:

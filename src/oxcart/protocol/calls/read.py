@@ -14,7 +14,7 @@ from ..states import HOLDERS, JobState
 from ..wire import moment, read_int
 
 
-def _record(job_id: str, found: Any) -> JobRecord | None:
+def record_of(job_id: str, found: Any) -> JobRecord | None:
     """A record from what is stored: a hash, nothing, or the type of something else."""
     if isinstance(found, str):
         return JobRecord(job_id, {}, f"the job's key is of type {found}, not a hash")
@@ -25,7 +25,7 @@ def jobs(keys: Keys, ids: Sequence[str]) -> Call[list[JobRecord | None]]:
     """The jobs with these ids; None for those that don't exist."""
 
     def read(reply: Any) -> list[JobRecord | None]:
-        return [_record(job_id, found) for job_id, found in zip(ids, reply, strict=True)]
+        return [record_of(job_id, found) for job_id, found in zip(ids, reply, strict=True)]
 
     return call("read_jobs", keys, read, *ids, prefix=keys.prefix)
 
@@ -34,19 +34,18 @@ def page(
     keys: Keys, state: JobState, start: int, stop: int, ascending: bool
 ) -> Call[list[tuple[str, JobRecord | None]]]:
     """The ids and jobs of a range of one state; None for an id whose job doesn't exist."""
-    holder = keys.one(HOLDERS[state])
     # In a list, next to run is at the right end: `ascending` means next to run first, as in the sorted sets.
     descending = not ascending
 
     def read(reply: Any) -> list[tuple[str, JobRecord | None]]:
         parts = iter(reply)
-        return [(job_id, _record(job_id, found)) for job_id, found in zip(parts, parts, strict=True)]
+        return [(job_id, record_of(job_id, found)) for job_id, found in zip(parts, parts, strict=True)]
 
     return call(
         "read_page",
         keys,
         read,
-        extra_keys={"holder": holder, "aside": keys.one("paused") if state is JobState.WAITING else holder},
+        extra_keys=_holders(keys, state),
         prefix=keys.prefix,
         start=start,
         stop=stop,
@@ -54,9 +53,27 @@ def page(
     )
 
 
-def length(keys: Keys, state: JobState) -> Call[int]:
-    """How many jobs `page` can read of a state."""
-    return call("read_counts", keys, lambda reply: reply[list(HOLDERS).index(state)])
+def ids(keys: Keys, state: JobState, start: int, stop: int) -> Call[list[str]]:
+    """Ids of a range of one state, next to run or oldest first."""
+    return call("read_ids", keys, list, extra_keys=_holders(keys, state), start=start, stop=stop)
+
+
+def members(keys: Keys, state: JobState, wanted: Sequence[str]) -> Call[list[JobRecord]]:
+    """Those of these jobs that are still there, and as far as that can be told quickly, in this state."""
+
+    def read(reply: Any) -> list[JobRecord]:
+        parts = iter(reply)
+        records = (record_of(job_id, found) for job_id, found in zip(parts, parts, strict=True))
+        return [record for record in records if record is not None]
+
+    extra = {"holder": keys.one(HOLDERS[state])}
+    return call("read_members", keys, read, *wanted, extra_keys=extra, prefix=keys.prefix)
+
+
+def _holders(keys: Keys, state: JobState) -> dict[str, str]:
+    """Where the jobs of a state are; those that version 5 put aside count as waiting."""
+    holder = keys.one(HOLDERS[state])
+    return {"holder": holder, "aside": keys.one("paused") if state is JobState.WAITING else holder}
 
 
 def counts(keys: Keys) -> Call[dict[str, int]]:
