@@ -1,6 +1,7 @@
 # make demo    run the example application, live in the terminal (ONCE=1: a tour that ends by itself)
 # make test    run all tests
 # make check   format, lint, types, generated code, fast tests
+# make docs    build the site of the documentation in build/site
 #
 # Each sets up what it needs in .venv: only Python 3.11 or newer is wanted.
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench big clean
+.PHONY: help demo test check docs format bench big clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -34,6 +35,10 @@ $(VENV)/.check: $(VENV)/.test
 	@$(PIP) install -c constraints.txt -e '.[check]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.run
+	@$(PIP) install -c constraints.txt -e '.[docs]'
+	@touch $@
+
 # One line if there is no server to run on.
 .PHONY: server
 server:
@@ -52,7 +57,12 @@ check: $(VENV)/.check
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
 	@$(BIN)/python tools/unasync.py --check
+	@$(BIN)/python tools/docs.py --check
 	@$(BIN)/python -m pytest -q -n 2 tests/unit
+
+docs: $(VENV)/.docs
+	@$(BIN)/python tools/docs.py
+	@$(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.check
 	@$(BIN)/ruff format .

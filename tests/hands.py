@@ -13,7 +13,7 @@ from oxcart.protocol.calls.read import WorkerInfo, event_readers
 from oxcart.protocol.calls.work import Limits, Order, Settlement, Taken, settle_and_take
 from oxcart.protocol.keys import Keys
 from oxcart.protocol.record import JobRecord
-from oxcart.sync import Connection
+from oxcart.sync import Connection, Queue
 
 TOKEN = "by hand"
 LOCK_MS = 60_000
@@ -26,6 +26,12 @@ class Hands:
         self.keys = Keys(queue, prefix)
         self._connection = Connection(url)
         self._limits = limits or Limits(LOCK_MS)
+        self._threads: list[threading.Thread] = []
+
+    def add(self, **options: Any) -> str:
+        """Add a job; its id."""
+        with Queue(self.keys.name, connection=self._connection) as queue:
+            return queue.add("x", **options).id
 
     def take(self, count: int = 1, now_ms: int | None = None) -> list[JobRecord]:
         """Take up to `count` jobs."""
@@ -59,11 +65,13 @@ class Hands:
         assert taken.codes is None, taken.codes
 
     def remove(self, job_id: str) -> bool:
-        return self._connection.run(remove_job(self.keys, job_id, True))
+        return self._connection.run(remove_job(self.keys, job_id, True, False)) is True
 
     def once_listened_to(self, doing: Callable[[], Any]) -> None:
         """Do something as soon as somebody waits for the queue's events, in a thread, since the test waits too."""
-        threading.Thread(target=self._wait_and_do, args=(doing,), daemon=True).start()
+        thread = threading.Thread(target=self._wait_and_do, args=(doing,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _wait_and_do(self, doing: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 10
@@ -75,4 +83,6 @@ class Hands:
         return self._connection.run(event_readers(self.keys))
 
     def close(self) -> None:
+        for thread in self._threads:
+            thread.join(15)
         self._connection.close()

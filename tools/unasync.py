@@ -7,13 +7,24 @@ python tools/unasync.py --check    exit 1 if one is not current
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SHELL = ROOT / "src/oxcart/aio"
-FILES = ("connection.py", "gently.py", "insist.py", "flows.py", "job.py", "view.py", "queue.py", "events.py")
+FILES = (
+    "connection.py",
+    "gently.py",
+    "insist.py",
+    "removal.py",
+    "flows.py",
+    "job.py",
+    "view.py",
+    "queue.py",
+    "events.py",
+)
 TESTS = ROOT / "tests/live/shells"
 HEADER = "# Generated from {source} by tools/unasync.py: change that file instead.\n\n"
 
@@ -40,7 +51,9 @@ def convert(text: str, used: set[str]) -> str:
         text, count = re.subn(pattern, replacement, text)
         if count:
             used.add(pattern)
-    return text
+    # What has become shorter may fit on one line now.
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(ROOT / "twin.py"), "-"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
 def twins() -> Iterator[tuple[Path, Path]]:
@@ -56,7 +69,7 @@ def main(arguments: list[str]) -> int:
     stale: list[str] = []
     for source, target in twins():
         place = source.relative_to(ROOT).as_posix().removeprefix("src/oxcart/")
-        twin = HEADER.format(source=place) + convert(source.read_text(), used)
+        twin = convert(HEADER.format(source=place) + source.read_text(), used)
         if not target.exists() or target.read_text() != twin:
             stale.append(target.relative_to(ROOT).as_posix())
             if "--check" not in arguments:

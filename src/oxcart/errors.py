@@ -36,10 +36,22 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 
 class OxcartError(Exception):
     """Anything that Oxcart raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As its class takes other arguments than the text: it may travel to another process.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[OxcartError], args: tuple[Any, ...], attributes: dict[str, Any]) -> OxcartError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class ConnectionFailed(OxcartError, ConnectionError):
@@ -192,6 +204,8 @@ class RateLimited(Steering):
         super().__init__(f"rate limited for {self.duration_s:g} s")
 
 
+NOT_EMPTY = -32
+
 _REFUSALS: dict[int, tuple[type[Refused], str]] = {
     -1: (JobNotFound, "job {id} of {queue} does not exist (any more)"),
     -2: (LockLost, "job {id} of {queue} is not locked by this worker any more: it stalled, or is finished"),
@@ -214,7 +228,7 @@ _REFUSALS: dict[int, tuple[type[Refused], str]] = {
         "job {id} of {queue} can't be removed: a worker is working on it, or on a child that it waits for",
     ),
     -31: (QueueNotPaused, "{queue} is not paused (any more), which it has to be while it is erased"),
-    -32: (QueueNotEmpty, "{queue} has active jobs: let them finish, or say force=True"),
+    NOT_EMPTY: (QueueNotEmpty, "{queue} has active jobs: let them finish, or say force=True"),
 }
 
 
@@ -235,8 +249,15 @@ _TRANSIENT = frozenset(
 )
 _MAX_CLIENTS = "max number of clients"
 
+FORBIDDEN = "NOPERM"
+"""The code of a `ServerRefused` that is about the rights of the user."""
+
 # After these the connection itself is of no use: another server, or another log-in, has to be found.
 RECONNECT_CODES = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "NOAUTH", "WRONGPASS"})
+
+
+# What a user without enough rights is told, by the server itself or from within a script.
+_FORBIDDEN = ("NOPERM", "The user executing the script can't", "ACL failure in script")
 
 
 def server_error(message: str) -> OxcartError:
@@ -249,4 +270,13 @@ def server_error(message: str) -> OxcartError:
             return ServerRefused(word, f"Redis can't serve for now: {message}")
     if _MAX_CLIENTS in message:
         return ServerRefused("MAXCLIENTS", f"Redis can't serve for now: {message}")
+    if "DB index is out of range" in message:
+        return ServerRefused("DB", f"Redis has no such database: {message}")
+    if "unauthenticated" in message:  # older servers say so to a long command before the log-in
+        return ServerRefused("NOAUTH", f"Redis wants a log-in: {message}")
+    if any(text in message for text in _FORBIDDEN):
+        # Rights may be granted at any moment: nothing is wrong with what was asked.
+        return ServerRefused(FORBIDDEN, f"Redis doesn't let this user do it: {message}")
+    if code in ("CROSSSLOT", "MOVED", "ASK"):
+        message += " (clusters are not supported yet; on one node give the prefix braces, such as prefix='{bull}')"
     return ScriptError(message)

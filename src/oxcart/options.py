@@ -240,8 +240,10 @@ def milliseconds(name: str, value: object) -> int:
     return round(seconds * 1000)
 
 
-def aware_ms(name: str, value: datetime) -> int:
+def aware_ms(name: str, value: object) -> int:
     """A moment as milliseconds since 1970; a naive one is an error, since it would silently mean local time."""
+    if not isinstance(value, datetime):
+        raise OptionsError(f"{name}={value!r}: an aware datetime, such as datetime.now(UTC)")
     if value.tzinfo is None or value.utcoffset() is None:
         raise OptionsError(f"{name}={value!r}: a datetime needs a timezone, such as datetime.now(UTC)")
     return round(value.timestamp() * 1000)
@@ -258,7 +260,7 @@ def check_job_id(job_id: object) -> str | None:
         return "an id can't be a whole number: those are generated"
     if ":" in job_id and job_id.count(":") != 2:
         return "an id can't contain ':'"
-    if job_id in RESERVED_IDS or job_id.startswith(("de:", "dn:")):
+    if is_reserved(job_id):
         return "this id is the name of one of the queue's own keys"
     try:
         job_id.encode()
@@ -267,20 +269,53 @@ def check_job_id(job_id: object) -> str | None:
     return None
 
 
+def check_known_id(what: str, text: object) -> str:
+    """An id that somebody asks for, whatever it is, as long as it is text that can be sent."""
+    if not isinstance(text, str):
+        raise OptionsError(f"{what} {text!r}: a string, not {type(text).__name__}")
+    try:
+        text.encode("utf-8", "surrogateescape")  # what was no UTF-8 when it was read may go back as it came
+    except UnicodeEncodeError:
+        raise OptionsError(f"{what} {text!r}: not valid Unicode") from None
+    return text
+
+
+def is_reserved(job_id: str) -> bool:
+    """Whether the key that a job with this id would have is one of the queue's own."""
+    return job_id in RESERVED_IDS or job_id.startswith(("de:", "dn:", "metrics:"))
+
+
 RESERVED_IDS = frozenset(
     (
         "id wait paused active prioritized pc delayed waiting-children completed failed stalled stalled-check limiter "
         "marker meta events metrics:completed metrics:failed metrics:completed:data metrics:failed:data de dn repeat "
-        "priority"
+        "priority metrics"
     ).split()
 )
 
 
+LARGEST_NUMBER = 2**53 - 1
+"""The largest whole number that JavaScript counts exactly."""
+
+
 def whole(name: str, value: object, least: int) -> int:
     """A whole number that is not below `least`; an `OptionsError` naming it if it isn't one."""
-    if not _is_int(value) or cast(int, value) < least:
+    if not _is_int(value) or not least <= cast(int, value) <= LARGEST_NUMBER:
         raise OptionsError(f"{name}={value!r}: a whole number, {least} or more")
     return cast(int, value)
+
+
+def check_range(start: object, end: object) -> None:
+    """Raise an `OptionsError` for a range that isn't one; negative numbers count from the end."""
+    whole("start", start, -LARGEST_NUMBER)
+    whole("end", end, -LARGEST_NUMBER)
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False; an `OptionsError` naming it for anything else, which would be one of them by chance."""
+    if not isinstance(value, bool):
+        raise OptionsError(f"{name}={value!r}: True or False")
+    return value
 
 
 def _is_int(value: object) -> bool:

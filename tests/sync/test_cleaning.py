@@ -11,6 +11,7 @@ from redis import Redis
 
 from oxcart import JobSpec, OptionsError, QueueNotEmpty
 from oxcart.protocol.calls import clean as calls
+from tests.conftest import RedisServer
 from tests.hands import Hands
 from tests.sync.shell import Queue
 
@@ -55,10 +56,32 @@ def test_draining_spares_what_a_scheduler_waits_for_wherever_it_is(
     fill(queue, 2)
     assert queue.drain() == 6
     assert redis.lrange(f"bull:{queue.name}:paused", 0, -1) == ["repeat:s:170"]
-    assert [job.id for job in queue.jobs("waiting")] == []
+    assert [job.id for job in queue.jobs("waiting")] == ["repeat:s:170"]
     assert queue.state("repeat:s:170") == "waiting"
     redis.delete(f"bull:{queue.name}:repeat")
     queue.remove_job("repeat:s:170")
+
+
+def test_what_is_added_while_a_queue_is_drained_stays(
+    queue: Queue, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(queue, 600)
+    later: list[str] = []
+    sweep = calls.sweep
+
+    def meanwhile(*args: object) -> object:
+        later.extend((hands.add(), hands.add(lifo=True), hands.add(job_id=f"own {len(later)}")))
+        hands.work()  # takes a hundred from the same end
+        return sweep(*args)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(calls, "sweep", meanwhile)
+    erased = queue.drain()
+    done = (queue.counts())["completed"]
+    waiting = {job.id for job in queue.jobs("waiting")}
+    assert waiting <= set(later)
+    finished = {job.id for job in queue.jobs("completed")}
+    assert set(later) <= waiting | finished
+    assert erased + done + len(waiting) == 600 + len(later)
 
 
 def test_cleaning_erases_the_old_ones_oldest_first(queue: Queue, redis: Redis, hands: Hands) -> None:
@@ -180,24 +203,75 @@ def test_the_stream_is_trimmed(queue: Queue, redis: Redis) -> None:
 
 
 def test_what_is_left_of_lost_jobs_is_found_and_erased(
-    queue: Queue, redis: Redis, hands: Hands, allowed_breaks: set[str]
+    queue: Queue, redis: Redis, redis_server: RedisServer, hands: Hands, allowed_breaks: set[str]
 ) -> None:
     """Node's own clean-up takes the metrics for a job's (part 2, section 4.7)."""
-    allowed_breaks.update(("I1", "I5"))
+    allowed_breaks.update(("I1", "I5", "I7"))
     start = f"bull:{queue.name}:"
     fill(queue, 2)
     hands.work()
     kept = {queue.state(job.id): job.id for job in [queue.add("x"), queue.add("x", delay=60)]}
     queue.add("x", job_id="a:b:logs")
     redis.hset(f"{start}metrics:failed", mapping={"count": 1, "prevTS": 1, "prevCount": 0})
-    redis.hset(f"{start}lost", "name", "x")
+    redis.hset(f"{start}lost", mapping={"processedOn": 1, "ats": 1})
+    # What may be another queue's, or somebody else's.
+    redis.hset(f"{start}theirs", mapping={"name": "x", "value": 1})
+    redis.set(f"{start}text", "x")
+    with Queue("b", connection=redis_server.url, prefix=f"bull:{queue.name}") as below:
+        below.add("x")
+        below.add("x", delay=60)
+        _find_what_is_left(queue, redis)
+        assert len(below.jobs()) == 2
+        below.obliterate()
+    redis.delete(f"{start}theirs", f"{start}text")
+    assert set(kept) == {"waiting", "delayed"}
+
+
+def _find_what_is_left(queue: Queue, redis: Redis) -> None:
+    start = f"bull:{queue.name}:"
     redis.rpush(f"{start}lost:logs", "a")
     redis.rpush(f"{start}other:logs", "a")
     before = keys_of(redis, queue)
     assert queue.remove_orphans() == 2
     assert before - keys_of(redis, queue) == {"lost", "lost:logs", "other:logs"}
-    assert set(kept) == {"waiting", "delayed"}
     assert queue.remove_orphans() == 0
+
+
+def test_a_damaged_job_keeps_no_other_from_being_handled(
+    queue: Queue, redis: Redis, hands: Hands, allowed_breaks: set[str]
+) -> None:
+    allowed_breaks.update(("I1", "I2", "I3", "I4", "I5", "I6", "I7"))
+    start = f"bull:{queue.name}:"
+    fill(queue, 3)
+    hands.work(fails=True)
+    redis.zadd(f"{start}failed", {"odd": 1})
+    redis.set(f"{start}odd", "not a job")
+    assert queue.retry_jobs() == 3
+    assert redis.zrange(f"{start}failed", 0, -1) == ["odd"]
+    assert queue.remove_job("odd")
+    parent = queue.add("parent")
+    child = queue.add("child")
+    redis.hset(f"{start}{child.id}", "parentKey", f"{start}{parent.id}")
+    redis.set(f"{start}{parent.id}:dependencies", "not a set")
+    assert queue.drain() == 5
+    assert queue.jobs() == []
+    assert not redis.exists(f"{start}{child.id}")
+
+
+def test_a_key_of_the_queue_itself_is_no_job(queue: Queue, redis: Redis) -> None:
+    """Trap 14 of part 1."""
+    queue.add("x")
+    before = keys_of(redis, queue)
+    for name in ("wait", "meta", "id", "events", "1:logs", "de:x", "metrics", "repeat"):
+        assert not queue.remove_job(name)
+        assert queue.job(name) is None
+    assert keys_of(redis, queue) == before
+    for wrong in (None, 5, "\ud800"):
+        for ask in (queue.job, queue.state, queue.remove_job, queue.logs, queue.remove_deduplication):
+            with pytest.raises(OptionsError, match="id"):
+                ask(wrong)  # pyright: ignore
+    # And nobody else's answer is mixed up by it.
+    assert (queue.counts())["waiting"] == 1
 
 
 def test_no_call_handles_more_than_its_share(queue: Queue, hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +304,7 @@ def test_no_call_handles_more_than_its_share(queue: Queue, hands: Hands, monkeyp
 
             def read(reply: object) -> object:
                 found = reads(reply)
-                handled.append(found[0] if isinstance(found, tuple) else found)
+                handled.append(found if isinstance(found, int) else found.moved)
                 return found
 
             object.__setattr__(call, "read", read)

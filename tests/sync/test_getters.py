@@ -55,8 +55,14 @@ def test_numbers_for_prometheus_have_the_names_of_bullmq(queue: Queue) -> None:
     assert f'bullmq_job_count{{{own}, state="delayed", env="a\\"b\\\\c\\n"}} 1' in lines
     assert lines[-1] == f'bullmq_job_failed_total{{{own}, env="a\\"b\\\\c\\n"}} 0'
     assert len(lines) == 2 + 7 + 3 + 3
-    with pytest.raises(OptionsError, match="label 'a-b'"):
-        queue.prometheus({"a-b": "x"})
+    wrongs: list[tuple[dict[Any, Any], str]] = [
+        ({"a-b": "x"}, "label 'a-b'"),
+        ({"queue": "x"}, "each line has one of its own"),
+        ({"env": 5}, "label env=5: text"),
+    ]
+    for wrong, text in wrongs:
+        with pytest.raises(OptionsError, match=text):
+            queue.prometheus(wrong)
 
 
 def test_a_search_finds_text_in_id_name_data_and_failure(queue: Queue, hands: Hands) -> None:
@@ -76,7 +82,26 @@ def test_a_search_finds_text_in_id_name_data_and_failure(queue: Queue, hands: Ha
     assert [job.id for job in (queue.search("ADA", path="user.email")).jobs] == [by_data.id]
     assert [job.id for job in (queue.search("a7", path="$.items[0].sku")).jobs] == [by_data.id]
     assert len((queue.search(path="user.email")).jobs) == 2
+    assert (queue.search(by_data.id, state="failed")).jobs == []
+    assert len((queue.search("1", limit=1)).jobs) == 1
     assert (queue.search("ada", path="user.name")).jobs == []
+
+
+def test_a_loop_over_jobs_gets_all_that_were_there_whatever_it_does(queue: Queue, hands: Hands) -> None:
+    ids = [job.id for job in queue.add_bulk([JobSpec("x") for _ in range(250)])]
+    for _ in range(3):
+        hands.work(fails=True)
+    seen: list[str] = []
+    for job in queue.iter_jobs("failed"):
+        job.retry()
+        seen.append(job.id)
+    assert sorted(seen, key=int) == ids
+    seen.clear()
+    for job in queue.iter_jobs("waiting"):
+        seen.append(job.id)
+        queue.add("later")
+        job.remove()
+    assert sorted(seen, key=int) == ids
 
 
 def test_a_search_goes_on_where_it_stopped_and_says_how_much_it_saw(queue: Queue) -> None:
@@ -107,6 +132,8 @@ def test_a_search_that_cannot_be_right_is_refused(queue: Queue) -> None:
         ({"path": "$"}, r"path='\$': at least one name"),
         ({"state": "paused"}, "state='paused': one of"),
         ({"cursor": "x"}, "the cursor of an earlier page"),
+        ({"limit": 0}, "limit=0: a whole number, 1 or more"),
+        ({"path": 5}, "path=5: a string"),
     ]
     for wrong, text in wrongs:
         with pytest.raises(OptionsError, match=text):
@@ -134,6 +161,41 @@ def test_a_view_looks_and_changes_nothing(queue: Queue, redis_server: RedisServe
         assert not hasattr(view, "add")
         assert view.job("meta") is None
         assert view.version() is None
+
+
+def test_a_search_reads_data_as_it_was_meant(queue: Queue, redis: Redis) -> None:
+    job = queue.add("x")
+    data = '{"place": "caf\\u00e9 \\"Ada\\"", "big": 123456789012345678901234567890, "odd": "\\ud800"}'
+    redis.hset(f"bull:{queue.name}:{job.id}", "data", data)
+    for text, path in (("CAFÉ", None), ('"ada"', None), ("3456789012345", "big")):
+        assert [found.id for found in (queue.search(text, path=path)).jobs] == [job.id]
+
+
+def test_settings_that_are_no_numbers_count_as_none(queue: Queue, redis: Redis, allowed_breaks: set[str]) -> None:
+    allowed_breaks.update(("I31", "I33"))
+    redis.hset(f"bull:{queue.name}:meta", mapping={"concurrency": "x", "max": "0", "duration": "y"})
+    redis.hset(f"bull:{queue.name}:metrics:completed", mapping={"count": "x", "prevTS": "a", "prevCount": "-"})
+    redis.rpush(f"bull:{queue.name}:metrics:completed:data", "a", "5")
+    assert (queue.global_concurrency(), queue.global_rate_limit()) == (None, None)
+    metrics = queue.metrics("completed")
+    assert (metrics.count, metrics.points) == (0, [0, 5])
+
+
+def test_paused_jobs_are_the_waiting_ones_of_a_paused_queue(queue: Queue, redis: Redis) -> None:
+    ids = [(queue.add("x")).id for _ in range(3)]
+    assert queue.jobs("paused") == []
+    queue.pause()
+    assert [job.id for job in queue.jobs("paused")] == ids
+    redis.rename(f"bull:{queue.name}:wait", f"bull:{queue.name}:paused")  # as version 5 does
+    late = (queue.add("x")).id
+    assert [job.id for job in queue.jobs("waiting")] == [*ids, late]
+    assert [job.id for job in queue.jobs("waiting", start=2, end=3)] == [ids[2], late]
+    assert [job.id for job in queue.jobs("waiting", start=1, end=2, ascending=False)] == [ids[2], ids[1]]
+    assert [job.id for job in queue.iter_jobs("paused")] == [*ids, late]
+    for wrong in ("unknown", []):
+        with pytest.raises(OptionsError):
+            queue.jobs(wrong)  # pyright: ignore
+    queue.resume()
 
 
 def test_settings_are_none_where_nothing_is_set(queue: Queue) -> None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Unpack
 
 from ..clock import Clock, system_clock
-from ..errors import OptionsError, QueueNotEmpty
-from ..options import MISSING, Duration, JobOptions, JobSpec, RateLimit, aware_ms, milliseconds, whole
+from ..errors import NOT_EMPTY, ConnectionFailed, OptionsError, refusal
+from ..options import (
+    MISSING,
+    Duration,
+    JobOptions,
+    JobSpec,
+    RateLimit,
+    aware_ms,
+    check_known_id,
+    flag,
+    is_reserved,
+    milliseconds,
+    whole,
+)
 from ..protocol.calls import add, change, clean, steer
 from ..protocol.states import JobState, state
 from .adder import Adder
 from .connection import Connection
 from .gently import Gently
 from .job import Job
+from .removal import remove
 from .view import QueueView
 
 ALWAYS_MS = 2**53 - 1
@@ -139,15 +153,19 @@ class Queue(QueueView):
 
         Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
         """
-        return await self._connection.run(change.remove_job(self.keys, job_id, children))
+        if is_reserved(check_known_id("job id", job_id)):
+            return False  # a key of the queue itself
+        return await remove(self._connection, self.keys, job_id, flag("children", children))
 
     async def remove_deduplication(self, deduplication_id: str) -> bool:
         """Free a deduplication id: the next job with it is added. Answers whether it was taken."""
-        return await self._connection.run(change.remove_dedup(self.keys, deduplication_id))
+        dedup_id = check_known_id("deduplication id", deduplication_id)
+        return await self._connection.run(change.remove_dedup(self.keys, dedup_id))
 
     async def clear_logs(self, job_id: str, keep: int = 0) -> None:
         """Delete a job's log, but for its newest `keep` lines."""
-        await self._connection.run(change.clear_logs(self.keys, job_id, whole("keep", keep, 0)))
+        whole("keep", keep, 0)
+        await self._connection.run(change.clear_logs(self.keys, check_known_id("job id", job_id), keep))
 
     async def drain(self, delayed: bool = False) -> int:
         """Erase all jobs that wait to be taken, with `delayed` also the delayed ones; answers how many.
@@ -156,9 +174,15 @@ class Queue(QueueView):
         added meanwhile stay too.
         """
         states = [JobState.WAITING, JobState.PAUSED, JobState.PRIORITIZED]
-        if delayed:
+        if flag("delayed", delayed):
             states.append(JobState.DELAYED)
-        return sum([len(await self._sweep(one, ALWAYS_MS, 0)) for one in states])
+        since = clean.Since(await self._connection.run(clean.counter(self.keys)), self._clock())
+        erased = 0
+        for one in states:
+            # Again, since workers that take jobs meanwhile shift those that were not looked at yet.
+            while gone := await self._sweep(one, ALWAYS_MS, 0, since):
+                erased += len(gone)
+        return erased
 
     async def clean(self, grace: Duration, limit: int = 1000, state: str = "completed") -> list[str]:
         """Erase jobs of a state that are older than `grace` (seconds or `timedelta`), oldest first; answers their ids.
@@ -176,17 +200,21 @@ class Queue(QueueView):
         """Erase the queue with all that it has. Workers stop taking jobs at once.
 
         Raises `QueueNotEmpty` if jobs are active, and leaves the queue as it was; with `force` they are erased too, and
-        their workers find their locks lost.
+        their workers find their locks lost. Who goes on adding jobs keeps it from coming to an end.
         """
+        if not flag("force", force) and await self._connection.run(clean.size(self.keys, JobState.ACTIVE)):
+            raise refusal(NOT_EMPTY, "", self.name)
         was_paused = await self.is_paused()
         await self.pause()
         gently = Gently(self._connection)
         try:
             while await gently.run(clean.obliterate(self.keys, force)):
                 pass
-        except QueueNotEmpty:
+        except BaseException:
+            # Cut off half-way, or a worker was quicker: what is left of the queue goes on.
             if not was_paused:
-                await self.resume()
+                with contextlib.suppress(ConnectionFailed):
+                    await self.resume()
             raise
 
     async def retry_jobs(self, state: str = "failed", count: int = 1000, before: datetime | None = None) -> int:
@@ -218,9 +246,11 @@ class Queue(QueueView):
 
         Looks through all keys of the server, some at a time. Stops soon after `limit` (0: none). Answers how many.
         """
+        whole("limit", limit, 0)
+        gently = Gently(self._connection)
         listed, length = await self._listed()
         # What a call looks for in the lists takes time that grows with them.
-        largest = max(1, min(clean.LARGEST_SWEEP, 200_000 // (length + 1)))
+        largest = max(1, min(clean.LARGEST_SWEEP, 50_000 // (length + 1)))
         removed, cursor = 0, "0"
         while True:
             cursor, names = await self._connection.run(clean.scan_keys(self.keys, cursor))
@@ -230,7 +260,7 @@ class Queue(QueueView):
                 suspects = await self._connection.run(clean.which_are_nowhere(self.keys, suspects))
             for at in range(0, len(suspects), largest):
                 some = suspects[at : at + largest]
-                removed += await self._connection.run(clean.remove_orphans(self.keys, some))
+                removed += await gently.run(clean.remove_orphans(self.keys, some))
             if cursor == "0" or 0 < limit <= removed:
                 return removed
 
@@ -246,19 +276,19 @@ class Queue(QueueView):
             length += start
         return listed, length
 
-    async def _sweep(self, state: JobState, cutoff_ms: int, limit: int) -> list[str]:
+    async def _sweep(self, state: JobState, cutoff_ms: int, limit: int, since: clean.Since | None = None) -> list[str]:
         """Erase what is old enough of the first `limit` jobs of a state (0: of all that are there now)."""
-        total = await self._connection.run(clean.size(self.keys, state))
+        left = await self._connection.run(clean.size(self.keys, state))
         if limit:
-            total = min(total, limit)
+            left = min(left, limit)
         gently = Gently(self._connection)
         erased: list[str] = []
-        looked, skip = 0, 0
-        while looked < total:
-            swept = await gently.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
+        skip = 0
+        while left > 0:
+            swept = await gently.run(clean.sweep(self.keys, state, cutoff_ms, skip, left, since))
             if not swept.looked_at:
                 break
-            looked += swept.looked_at
+            left -= swept.looked_at - swept.newer
             erased += swept.erased
             if not clean.sweeps_by_age_alone(state):
                 skip += swept.looked_at - len(swept.erased)
@@ -267,13 +297,13 @@ class Queue(QueueView):
     async def _move_to_wait(self, state: JobState, latest: int | None, count: int) -> int:
         left = await self._connection.run(clean.size(self.keys, state))
         gently = Gently(self._connection)
-        moved = 0
+        moved, skip = 0, 0
         while left > 0:
-            some, dropped = await gently.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
-            if not some + dropped:
+            done = await gently.run(clean.move_to_wait(self.keys, state, latest, skip, min(count, left)))
+            handled = done.moved + done.dropped + done.stayed
+            if not handled:
                 break
-            moved += some
-            left -= some + dropped
+            moved, skip, left = moved + done.moved, skip + done.stayed, left - handled
         return moved
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed, OxcartError
+from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
+from ..protocol.backlog import Backlog, Batch, cursors
 from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
@@ -19,53 +18,40 @@ from .transport import Transport
 log = logging.getLogger("oxcart.events")
 
 BLOCK_MS = 10_000
-MANY = 1000
-"""How many events may wait for who reads slowly; until then it gets no more, and loses none."""
+GLANCE_MS = 20
+"""How long a read waits while somebody reads slowly, who may want more at any moment."""
+
+Value = TypeVar("Value")
 
 
-class Subscription:
-    """The events of one queue after a position, in order. `position` is the id of the last one handed out."""
+class Subscription(Backlog):
+    """The events of one queue, for who waits for them."""
 
-    def __init__(self, key: str, position: str, wake: Callable[[], None]) -> None:
-        self.key = key
-        self.position = position
-        self.cursor = position
-        """The id of the last event that was read for it."""
-        self._wake = wake
-        self._entries: deque[Entry] = deque()
+    def __init__(self, key: str, position: str, about: str | None) -> None:
+        super().__init__(key, position, about)
         self._changed = asyncio.Event()
-        self._closed = False
-
-    @property
-    def hungry(self) -> bool:
-        return len(self._entries) < MANY
 
     async def next(self, timeout_s: float | None = None) -> Entry | None:
         """The next event; None when it is closed. `TimeoutError` if none comes in time."""
-        while not self._entries:
-            if self._closed:
-                return None
+        while not self.has_news:
             self._changed.clear()
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
-        entry = self._entries.popleft()
-        self.position = entry.id
-        if len(self._entries) == MANY // 2:
-            self._wake()
-        return entry
+        return self.pop()
 
-    def feed(self, entries: list[Entry]) -> None:
+    def feed(self, batch: Batch) -> None:
         """Take in what is new to it."""
-        fresh = [entry for entry in entries if order(entry.id) > order(self.cursor)]
-        if fresh:
-            self._entries += fresh
-            self.cursor = fresh[-1].id
+        if self.take_in(batch):
             self._changed.set()
+
+    def fail(self, error: OxcartError) -> None:
+        """Its stream can't be read: who waits is told, after what was read before."""
+        self.error = error
+        self._changed.set()
 
     def close(self) -> None:
         """Hand out nothing any more."""
-        self._closed = True
-        self._entries.clear()
+        self.closed = True
         self._changed.set()
 
 
@@ -78,28 +64,33 @@ class Reader:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: set[Subscription] = set()
         self._task: asyncio.Task[None] | None = None
-        self._rested = asyncio.Event()
-        self._reads = 0
-        self._reading = False
+        self._reading: dict[str, str] = {}
+        """The streams that are read at this moment, and from where."""
+        self._interrupted = False
 
-    async def subscribe(self, keys: Keys, since: str = NEWEST) -> Subscription:
-        """Listen to a queue from a position on. When this returns, nothing after the position is missed."""
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._start_over(loop)
+    async def subscribe(self, keys: Keys, since: str = NEWEST, about: str | None = None) -> Subscription:
+        """Listen to a queue, or only for one job, from a position on. When this returns, nothing after it is missed."""
         position = since
         if since == NEWEST:
             command = last_id(keys)
             position = command.read(await self._transport.execute(*command.command()))
-        subscription = Subscription(keys.one("events"), position, self._rested.set)
+        # From here on nothing is awaited: whoever is cancelled leaves nothing behind.
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._start_over(loop)
+        subscription = Subscription(keys.one("events"), position, about)
         self._subscriptions.add(subscription)
         if self._task is None or self._task.done():
             source = self._transport
             self._own = Transport(source.url, timeout=source.timeout, client_name=keys.reader_name)
             self._task = loop.create_task(self._read(self._own))
         else:
-            await self._interrupt()
+            self._include(subscription)
         return subscription
+
+    def knows(self, subscription: Subscription) -> bool:
+        """Whether it is still read for; not after a change of the event loop."""
+        return subscription in self._subscriptions and self._loop is asyncio.get_running_loop()
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         """Listen no more; the connection is closed with the last one who does."""
@@ -115,78 +106,89 @@ class Reader:
 
     def _start_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """Another event loop than before: who listened there is gone with it."""
-        self._loop, self._task = loop, None
+        self._loop, self._task, self._reading = loop, None, {}
         self._subscriptions.clear()
-        self._rested = asyncio.Event()
 
     async def _stop(self) -> None:
         task, self._task = self._task, None
         own, self._own = self._own, None
-        if task is not None:
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
         if own is not None:
             await own.close()
+
+    def _include(self, subscription: Subscription) -> None:
+        """See to it that the read under way, if any, is for this one too: by a new one, since reading takes nothing."""
+        read_from = self._reading.get(subscription.key)
+        covered = read_from is not None and order(read_from) <= order(subscription.cursor)
+        if self._reading and not covered and self._own is not None:
+            self._interrupted = True
+            self._own.drop("somebody else listens too")
 
     async def _read(self, own: Transport) -> None:
         pauses = growing_pauses()
         troubled = False
         while True:
-            self._rested.clear()
-            cursors = self._cursors()
-            if not cursors:
-                await self._rested.wait()
-                continue
             try:
-                await self._read_once(own, cursors)
+                await self._read_once(own)
                 pauses = growing_pauses()
                 troubled = False
-            except OxcartError as error:
-                # Away, or a stream that is none: told once, and tried again, since nothing is lost meanwhile.
+            except ConnectionFailed as error:
+                if is_forbidden(error):
+                    await self._find_guilty(own)
+                    continue
+                if self._interrupted:
+                    self._interrupted = False
+                    continue
                 if not troubled:
                     log.warning("events can't be read for now: %s", error)
                 troubled = True
                 await asyncio.sleep(next(pauses))
+            except OxcartError:
+                await self._find_guilty(own)
+            except Exception:  # a bug: those who listen shall not pay
+                log.exception("a read of events broke")
+                await asyncio.sleep(next(pauses))
 
-    async def _read_once(self, own: Transport, cursors: dict[str, str]) -> None:
-        command = read_streams(cursors, BLOCK_MS)
-        await own.link()
-        self._reads += 1
-        self._reading = True
+    async def _read_once(self, own: Transport) -> None:
+        link = await own.link()
+        wanted = cursors(self._subscriptions)
+        if not wanted:
+            await asyncio.sleep(GLANCE_MS / 1000)  # all have enough for now
+            return
+        block_ms = BLOCK_MS if all(subscription.hungry for subscription in self._subscriptions) else GLANCE_MS
+        command = read_streams(wanted, block_ms)
+        self._reading = wanted
         try:
-            found = command.read(await own.execute(*command.command(), timeout=BLOCK_MS / 1000 + 2))
+            reply = await own.execute_on(link, *command.command(), timeout=block_ms / 1000 + 2)
         finally:
-            self._reading = False
-        for key, entries in found.items():
-            for subscription in self._subscriptions:
-                if subscription.key == key:
-                    subscription.feed(entries)
+            self._reading = {}
+        self._hand_out(command.read(reply))
 
-    def _cursors(self) -> dict[str, str]:
-        """For each stream, how far all who want more of it have come."""
-        cursors: dict[str, str] = {}
+    def _hand_out(self, found: dict[str, list[Entry]]) -> None:
+        batches = {key: Batch(entries) for key, entries in found.items() if entries}
         for subscription in self._subscriptions:
-            if subscription.hungry:
-                known = cursors.get(subscription.key)
-                if known is None or order(subscription.cursor) < order(known):
-                    cursors[subscription.key] = subscription.cursor
-        return cursors
+            if subscription.hungry and subscription.key in batches:
+                subscription.feed(batches[subscription.key])
 
-    async def _interrupt(self) -> None:
-        """Make the reader look at its list again, also while it waits in Redis."""
-        self._rested.set()
-        read, own = self._reads, self._own
-        while self._reading and self._reads == read and own is not None and (link := own.current) is not None:
+    async def _find_guilty(self, own: Transport) -> None:
+        """A stream that can't be read spoils the read of all: who listens to it is told, and the others go on."""
+        for key, cursor in cursors(self._subscriptions).items():
+            command = read_streams({key: cursor}, None)
             try:
-                if await self._transport.execute("CLIENT", "UNBLOCK", link.client_id):
+                self._hand_out(command.read(await own.execute(*command.command())))
+            except OxcartError as error:
+                if isinstance(error, ConnectionFailed) and not is_forbidden(error):
                     return
-            except ConnectionFailed:
-                return
-            except OxcartError:  # not allowed to: a new connection does it as well
-                own.drop("interrupted")
-                return
-            await asyncio.sleep(0.001)  # its read has not arrived yet
+                for subscription in self._subscriptions:
+                    if subscription.key == key:
+                        subscription.fail(error)
+
+
+def is_forbidden(error: ConnectionFailed) -> bool:
+    """Whether it is about what this user may read, and not about the server."""
+    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 class Background:
@@ -199,11 +201,35 @@ class Background:
         """What ends it; a task is cancelled as well."""
 
     async def stop(self) -> None:
+        if self._task.get_loop() is not asyncio.get_running_loop():
+            return  # gone with its loop
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])  # so that its cancellation is not taken for one of ours
+
+
+def check_callback(kind: str, callback: object) -> None:
+    """Raise an `OptionsError` for what can't be called with an event."""
+    if not callable(callback):
+        raise OptionsError(f"on({kind!r}, {callback!r}): a function that takes an event")
+
+
+async def tell(callback: Callable[[Any], Any], value: Any) -> None:
+    """Call a callback, plain or async. Whatever it raises is logged and ends nothing, a cancellation of its own too."""
+    task = asyncio.current_task()
+    try:
+        await finished(callback(value))
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # it is we who are stopped
+        log.exception("the callback %r raised for %r", callback, value)
 
 
 async def finished(value: Any) -> Any:
-    """What a callback answers, also one that has to be awaited."""
+    """What a function answers, also one that has to be awaited."""
     return await value if inspect.isawaitable(value) else value
+
+
+async def within(timeout_s: float | None, value: Awaitable[Value]) -> Value:
+    """The value; `TimeoutError` if it isn't there in time."""
+    async with asyncio.timeout(timeout_s):
+        return await value

@@ -7,7 +7,6 @@ sending through redis-py costs more than all the rest of a small call.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -19,8 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from .. import embedded
-from ..errors import ConnectionFailed, ServerRefused, server_error
-from ..protocol.address import masked
+from ..errors import ConnectionFailed, OptionsError, ServerRefused, server_error
+from ..protocol.address import masked, tls_defaults
 from ..protocol.call import Argument
 
 # What connecting may raise; all of it means that the server can't be used now.
@@ -80,9 +79,10 @@ class Link(asyncio.Protocol):
             error = ConnectionFailed(f"not connected to Redis at {self._address}")
             self._loop.call_soon(answer, None, error)
             return
+        packed = _pack(command)  # before anything else: what can't be packed must not be waited for
         deadline = self._loop.time() + timeout
         self._pending.append((answer, deadline))
-        self._transport.write(_pack(command))
+        self._transport.write(packed)
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._check_deadline)
 
@@ -192,15 +192,17 @@ class Transport:
 
     async def execute(self, *command: Argument, timeout: float | None = None) -> Any:
         """Run one command. Error replies are raised, by class."""
-        link = await self.link()
+        return await self.execute_on(await self.link(), *command, timeout=timeout)
+
+    async def execute_on(self, link: Link, *command: Argument, timeout: float | None = None) -> Any:
+        """The same on a link that was had before: it is sent at once."""
         return raise_error(await link.send(command, self.timeout if timeout is None else timeout))
 
     async def close(self) -> None:
         """Drop the connection, and leave an embedded server."""
         if self._opening is not None and self._loop is asyncio.get_running_loop():
             self._opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionFailed):
-                await self._opening
+            await asyncio.wait([self._opening])
         self.drop("closed")
         if self._server is not None:
             server, self._server = self._server, None
@@ -218,10 +220,7 @@ class Transport:
         connection: Any = None
         try:
             async with asyncio.timeout(self._connect_timeout):
-                pool = redis.asyncio.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-                    url, protocol=2, socket_connect_timeout=self._connect_timeout, retry=Retry(NoBackoff(), 0)
-                )
-                connection = pool.make_connection()
+                connection = self._make(url)
                 await connection.connect()
         except BaseException as error:
             if connection is not None:
@@ -244,6 +243,24 @@ class Transport:
                 raise
         self._link = link
         return link
+
+    def check(self) -> None:
+        """Raise an `OptionsError` for a URL with words that nobody knows; opens nothing."""
+        if not embedded.is_embedded(self.url):
+            try:
+                self._make(self.url)
+            except (TypeError, ValueError, AttributeError, redis.exceptions.RedisError) as error:
+                raise OptionsError(f"connection={masked(self.url)!r}: {error}") from None
+
+    def _make(self, url: str) -> Any:
+        pool: Any = redis.asyncio.ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url,
+            protocol=2,
+            socket_connect_timeout=self._connect_timeout,
+            retry=Retry(NoBackoff(), 0),
+            **tls_defaults(url),
+        )
+        return pool.make_connection()
 
     async def _find_server(self) -> str:
         if not embedded.is_embedded(self.url):

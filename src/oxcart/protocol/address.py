@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from urllib.parse import urlsplit
 
 from ..errors import OptionsError
@@ -24,14 +25,20 @@ def check_url(url: object) -> str:
     scheme = url.partition(":")[0]
     if scheme in _LATER:
         raise OptionsError(f"connection={masked(url)!r}: {scheme} is not supported yet; name one server directly")
-    if scheme not in _SCHEMES or (scheme != "embedded" and "://" not in url):
+    if scheme not in _SCHEMES or (":" if scheme == "embedded" else "://") not in url:
         raise OptionsError(f"connection={masked(url)!r}: a URL starts with redis://, rediss://, unix:// or embedded:")
+    if scheme == "unix" and not urlsplit(url).path:
+        raise OptionsError(f"connection={masked(url)!r}: the socket's path begins with a slash: unix:///run/redis.sock")
     if scheme in ("redis", "rediss"):
         try:
             parts = urlsplit(url)
             database, port = parts.path.strip("/"), parts.port
-        except ValueError as error:
-            raise OptionsError(f"connection={masked(url)!r}: {error}") from None
+        except ValueError:
+            # Its text may show a part of the password.
+            text = (
+                "the port is a number, and other characters of a password than letters and digits are percent-encoded"
+            )
+            raise OptionsError(f"connection={masked(url)!r}: {text}") from None
         if port == 0:
             raise OptionsError(f"connection={masked(url)!r}: 0 is no port")
         if database and not database.isdigit():
@@ -41,9 +48,17 @@ def check_url(url: object) -> str:
 
 def masked(url: str) -> str:
     """The URL with its password, if any, replaced."""
+    url = re.sub(r"([?&](?:ssl_)?password=)[^&]*", r"\1***", url)
     scheme, separator, rest = url.partition("://")
+    # A password may have slashes and worse, which it shouldn't: better hide too much.
     userinfo, at, host = rest.rpartition("@")
     if not at:
         return url
     user, colon, _ = userinfo.partition(":")
     return f"{scheme}{separator}{user}{':***' if colon else ''}@{host}"
+
+
+def tls_defaults(url: str) -> dict[str, bool]:
+    """What TLS should do if the URL says nothing of it: check the server's name too, as older clients don't."""
+    checked = url.startswith("rediss://") and "ssl_check_hostname" not in url and "ssl_cert_reqs=none" not in url
+    return {"ssl_check_hostname": True} if checked else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from ..errors import OptionsError
 
@@ -12,7 +13,7 @@ _STATES = ("active", "completed", "delayed", "failed", "prioritized", "waiting",
 
 def exposition(queue: str, counts: Mapping[str, int], completed: int, failed: int, labels: Mapping[str, str]) -> str:
     """The text, without a newline at its end."""
-    more = "".join(f', {_name(name)}="{_escaped(value)}"' for name, value in labels.items())
+    more = "".join(f', {name}="{_escaped(value)}"' for name, value in labels.items())
     own = f'queue="{_escaped(queue)}"'
     lines = ["# HELP bullmq_job_count Number of jobs in the queue by state", "# TYPE bullmq_job_count gauge"]
     lines += [f'bullmq_job_count{{{own}, state="{state}"{more}}} {counts[state]}' for state in _STATES]
@@ -23,10 +24,15 @@ def exposition(queue: str, counts: Mapping[str, int], completed: int, failed: in
     return "\n".join(lines)
 
 
-def _name(name: str) -> str:
-    if not name.isidentifier() or not name.isascii():
-        raise OptionsError(f"label {name!r}: letters, digits and '_', not starting with a digit")
-    return name
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raise an `OptionsError` for labels that Prometheus would refuse, with all that they come with."""
+    for name, value in labels.items():
+        if not isinstance(cast(object, name), str) or not name.isidentifier() or not name.isascii():
+            raise OptionsError(f"label {name!r}: letters, digits and '_', not starting with a digit")
+        if name in ("queue", "state"):
+            raise OptionsError(f"label {name!r}: each line has one of its own")
+        if not isinstance(cast(object, value), str):
+            raise OptionsError(f"label {name}={value!r}: text")
 
 
 def _escaped(value: str) -> str:

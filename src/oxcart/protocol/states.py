@@ -42,5 +42,5 @@ def state(name: str) -> JobState:
     """The state with this name."""
     try:
         return ALIASES.get(name) or JobState(name)
-    except ValueError:
+    except (ValueError, TypeError):
         raise OptionsError(f"unknown state {name!r}: one of {', '.join(JobState)}") from None

@@ -136,6 +136,11 @@ def moment(ms: int) -> datetime | None:
         return None
 
 
+def sendable(text: str) -> str:
+    """Text that UTF-8 can carry: half characters, which JavaScript may write, are shown as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def refused_completion(code: int, job_id: str) -> str:
     """What the wire says of a job that can't be completed for its children: stored as its failed reason."""
     if code == -4:

@@ -30,6 +30,7 @@ class Connection:
     def __init__(self, url: str | None = None, *, timeout: float = 5, connect_timeout: float = 3) -> None:
         self.url = find_url(url)
         self.transport = Transport(self.url, timeout=timeout, connect_timeout=connect_timeout)
+        self.transport.check()
         self.reader = Reader(self.transport)
         """Reads events for all who listen to queues over this connection."""
 

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from ..errors import OptionsError
+from ..errors import OxcartError
 from ..protocol.calls import watch
 from ..protocol.events import Event, read_event
 from ..protocol.keys import Keys
 from .connection import Connection, connect
-from .reader import Background, Subscription, finished
+from .reader import Background, Subscription, check_callback, tell
 
 log = logging.getLogger("oxcart.events")
 
@@ -48,17 +48,26 @@ class QueueEvents:
         self._since = watch.check_since(since)
         self._connection, self._own_connection = connect(connection)
         self._callbacks: dict[str, list[Callback]] = {}
-        self._subscription: Subscription | None = None
+        self._loop: Subscription | None = None
+        """What loops over the events get."""
+        self._told: Subscription | None = None
+        """What callbacks get."""
         self._telling: Background | None = None
-        self._last_id = ""
+        self._looped = self._closed = False
 
     def __repr__(self) -> str:
         return f"QueueEvents({self.keys.name!r})"
 
     @property
     def last_id(self) -> str:
-        """The id of the event that was handed out last: what a later `since` goes on from. Empty before."""
-        return self._last_id
+        """The id of the event that was handed out last: what a later `since` goes on from. Empty before the opening.
+
+        With both a loop and callbacks, of the two the one that is behind.
+        """
+        used = [one.position for one in (self._loop if self._looped else None, self._told) if one is not None]
+        if not used:
+            return "" if self._loop is None else self._loop.position
+        return min(used, key=watch.order)
 
     def __enter__(self) -> Self:
         self.open()
@@ -68,20 +77,30 @@ class QueueEvents:
         self.close()
 
     def open(self) -> None:
-        """Begin to listen: what happens after this is not missed. `async with` does it."""
-        if self._subscription is None:
-            self._subscription = self._connection.reader.subscribe(self.keys, self._since)
-            self._last_id = self._subscription.position
-            if self._callbacks:
-                self._telling = Background(self._tell)
+        """Begin to listen: what happens after this is not missed. `async with` does it.
+
+        Opened again, also after a fork or on another event loop, it goes on where it was.
+        """
+        reader = self._connection.reader
+        if self._loop is not None and not self._closed and reader.knows(self._loop):
+            return
+        before = self._loop
+        loop = reader.subscribe(self.keys, self._since if before is None else before.position)
+        if self._loop is not before:  # somebody else was quicker
+            reader.unsubscribe(loop)
+            return
+        self._loop, self._closed = loop, False
+        if self._callbacks:
+            self._start_telling()
 
     def close(self) -> None:
         """Listen no more; loops over the events end."""
+        self._closed = True
         telling, self._telling = self._telling, None
         if telling is not None:
             telling.stop()
-        if self._subscription is not None:
-            self._connection.reader.unsubscribe(self._subscription)
+        if self._loop is not None:
+            self._connection.reader.unsubscribe(self._loop)
         if self._own_connection:
             self._connection.close()
 
@@ -89,43 +108,44 @@ class QueueEvents:
         return self
 
     def __next__(self) -> Event:
+        if self._closed:
+            raise StopIteration
         self.open()
-        assert self._subscription is not None
-        entry = self._subscription.next()
+        assert self._loop is not None
+        self._looped = True
+        entry = self._loop.next()
         if entry is None:
             raise StopIteration
-        return self._read(entry)
+        return read_event(entry.id, entry.fields, self.keys.name)
 
     def on(self, kind: str, callback: Callback) -> None:
         """Call `callback`, plain or async, with each event of this kind, or with `"*"` of every kind, in their order.
 
         An error in it is logged and harms nobody. Example: `events.on("failed", lambda event: print(event))`
         """
-        if not callable(callback):
-            raise OptionsError(f"on({kind!r}, {callback!r}): a function that takes an event")
+        check_callback(kind, callback)
         self._callbacks.setdefault(kind, []).append(callback)
-        if self._telling is None and self._subscription is not None:
-            self._telling = Background(self._tell)
+        if self._telling is None and self._loop is not None and not self._closed:
+            self._start_telling()
 
-    def _tell(self, background: Background) -> None:
+    def _start_telling(self) -> None:
+        assert self._loop is not None
+        since = self._loop.position if self._told is None else self._told.position
+        self._telling = Background(lambda background: self._tell(background, since))
+
+    def _tell(self, background: Background, since: str) -> None:
         """Hand all that comes after the opening to the callbacks; loops over the events have their own position."""
-        assert self._subscription is not None
-        listening = self._connection.reader.subscribe(self.keys, self._subscription.position)
-        background.on_stop(listening.close)
+        self._told = told = self._connection.reader.subscribe(self.keys, since)
+        background.on_stop(told.close)
         try:
-            while (entry := listening.next()) is not None:
-                event = self._read(entry)
+            while (entry := told.next()) is not None:
+                event = read_event(entry.id, entry.fields, self.keys.name)
                 for callback in [*self._callbacks.get(event.kind, ()), *self._callbacks.get("*", ())]:
-                    try:
-                        finished(callback(event))
-                    except Exception:
-                        log.exception("%s: the callback %r raised for %r", self, callback, event)
+                    tell(callback, event)
+        except OxcartError as error:
+            log.error("%s: callbacks get no more events: %s", self, error)
         finally:
-            self._connection.reader.unsubscribe(listening)
-
-    def _read(self, entry: watch.Entry) -> Event:
-        self._last_id = entry.id
-        return read_event(entry.id, entry.fields, self.keys.name)
+            self._connection.reader.unsubscribe(told)
 
 
 class QueueEventsProducer:

@@ -14,6 +14,8 @@ Reply = TypeVar("Reply")
 
 REST = 2.5
 """How long to rest after a call, as a multiple of how long it took: others keep some three quarters of their speed."""
+LONGEST_REST_S = 0.05
+"""What took longer than a fraction of this was not Redis at work: a long way, a busy program, an outage."""
 
 
 class Gently:
@@ -31,4 +33,4 @@ class Gently:
         try:
             return self._connection.run(call)
         finally:
-            self._rest_s = (time.monotonic() - started) * REST
+            self._rest_s = min((time.monotonic() - started) * REST, LONGEST_REST_S)

@@ -11,19 +11,21 @@ from typing import Any, Protocol
 
 from ..clock import Clock, system_clock
 from ..errors import ConnectionFailed, JobFailed, JobNotFound, OptionsError
-from ..options import Duration, JobOptions, Parent, check, milliseconds, whole
+from ..options import Duration, JobOptions, Parent, check, check_range, flag, milliseconds, whole
 from ..protocol import wire
 from ..protocol.calls import change, family, read, watch
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from ..protocol.states import JobState
 from .connection import Connection
-from .reader import Subscription, finished
+from .gently import Gently
+from .reader import Subscription, finished, within
+from .removal import remove
 
 LOOK_AGAIN_S = 30
 """How often who waits for a job looks whether it is still there: clean-ups of whole queues tell nothing of each job."""
 
-LOOK_BACK = 10
+LOOK_BACK = 3
 """How many reads of the event stream are made for a job that is gone already."""
 
 
@@ -195,18 +197,24 @@ class Job:
         and `TimeoutError` after `timeout` (seconds or `timedelta`; None waits for ever). The job goes on all the same.
         Example: `value = (reports.add("monthly")).result(timeout=30)`
         """
-        deadline = None if timeout is None else time.monotonic() + milliseconds("timeout", timeout) / 1000
-        listening = self._connection.reader.subscribe(self.keys)
+        seconds = None if timeout is None else milliseconds("timeout", timeout) / 1000
+        try:
+            return within(seconds, self._listen_for_ending(seconds))
+        except TimeoutError:
+            late = f"job {self.id} of {self.queue_name} was not finished within {seconds:g} s"
+            raise TimeoutError(late) from None
+
+    def _listen_for_ending(self, timeout_s: float | None) -> Any:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        listening = self._connection.reader.subscribe(self.keys, about=self.id)
         try:
             return self._ending(listening, deadline)
-        except TimeoutError:
-            late = f"job {self.id} of {self.queue_name} was not finished within {timeout} s"
-            raise TimeoutError(late) from None
         finally:
             self._connection.reader.unsubscribe(listening)
 
     def _ending(self, listening: Subscription, deadline: float | None) -> Any:
         """How it ended: asked for once, since from now on it is told, and again when something may have removed it."""
+        first = True
         while True:
             try:
                 ending = self._connection.run(watch.ending(self.keys, self.id))
@@ -214,6 +222,11 @@ class Job:
                 ending = self._told_before()
                 if ending is None:
                     raise
+            except ConnectionFailed:
+                if first:
+                    raise
+                ending = None  # away for a while: nothing that is told meanwhile is lost
+            first = False
             if ending is None:
                 ending = self._told(listening, deadline)
             if ending is None:
@@ -308,7 +321,12 @@ class Job:
 
         Those that a worker is working on stay, and those that have failed. Answers how many were removed.
         """
-        return self._connection.run(family.remove_unprocessed_children(self.keys, self.id))
+        gently = Gently(self._connection)
+        removed, more = 0, True
+        while more:
+            some, more = gently.run(family.remove_unprocessed_children(self.keys, self.id))
+            removed += some
+        return removed
 
     def leave_parent(self) -> bool:
         """Take it from its parent, which waits for it no more. Answers whether it did. `ParentNotFound` without one."""
@@ -385,17 +403,18 @@ class Job:
 
     def log(self, text: str) -> int:
         """Add a line to its log; answers how many are kept."""
-        keep = self.record.options.keep_logs
-        return self._connection.run(change.add_log(self.keys, self.id, str(text), keep))
+        keep = _readable(lambda: self.record.options.keep_logs, 0)
+        return self._connection.run(change.add_log(self.keys, self.id, wire.sendable(str(text)), keep))
 
     def logs(self, start: int = 0, end: int = -1) -> list[str]:
         """Its log lines, oldest first."""
+        check_range(start, end)
         lines, _ = self._connection.run(read.log_page(self.keys, self.id, start, end))
         return lines
 
     def clear_logs(self, keep: int = 0) -> None:
         """Delete its log, but for its newest `keep` lines."""
-        self._connection.run(change.clear_logs(self.keys, self.id, keep))
+        self._connection.run(change.clear_logs(self.keys, self.id, whole("keep", keep, 0)))
 
     def update_data(self, data: Any) -> None:
         """Replace its data by any JSON value, in whatever state it is. `PayloadError` if it is none."""
@@ -412,7 +431,7 @@ class Job:
 
     def change_priority(self, priority: int, lifo: bool = False) -> None:
         """Give it another priority (0: none), with `lifo` before its equals. A job that runs keeps it for a retry."""
-        check({"priority": priority})
+        check({"priority": priority, "lifo": lifo})
         self._connection.run(change.change_priority(self.keys, self.id, priority, lifo))
         self.record.fields["priority"] = str(priority)
 
@@ -427,17 +446,24 @@ class Job:
         It keeps its count of attempts, so one that has used them all up runs once; `reset_attempts` gives it all of
         them again, `reset_starts` forgets how often it was taken.
         """
-        lifo = self.record.options.lifo
+        lifo = _readable(lambda: self.record.options.lifo, False)
         call = change.retry_job(self.keys, self.id, lifo, reset_attempts=reset_attempts, reset_starts=reset_starts)
         self._connection.run(call)
-        self.refresh()
+        gone = [
+            "finishedOn",
+            "processedOn",
+            "failedReason" if self.record.fields.get("failedReason") else "returnvalue",
+        ]
+        gone += ["atm", "attemptsMade"] if reset_attempts else []
+        for name in [*gone, "ats"] if reset_starts else gone:
+            self.record.fields.pop(name, None)
 
     def remove(self, children: bool = True) -> bool:
         """Remove it from whatever state it is in, with `children` all below it; answers whether it was still there.
 
         Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
         """
-        return self._connection.run(change.remove_job(self.keys, self.id, children))
+        return remove(self._connection, self.keys, self.id, flag("children", children))
 
     def remove_deduplication(self) -> bool:
         """Free its deduplication id, so that the next job with it is added. False if it doesn't hold it."""

@@ -4,19 +4,33 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Unpack
 
 from ..clock import Clock, system_clock
-from ..errors import OptionsError, QueueNotEmpty
-from ..options import MISSING, Duration, JobOptions, JobSpec, RateLimit, aware_ms, milliseconds, whole
+from ..errors import NOT_EMPTY, ConnectionFailed, OptionsError, refusal
+from ..options import (
+    MISSING,
+    Duration,
+    JobOptions,
+    JobSpec,
+    RateLimit,
+    aware_ms,
+    check_known_id,
+    flag,
+    is_reserved,
+    milliseconds,
+    whole,
+)
 from ..protocol.calls import add, change, clean, steer
 from ..protocol.states import JobState, state
 from .adder import Adder
 from .connection import Connection
 from .gently import Gently
 from .job import Job
+from .removal import remove
 from .view import QueueView
 
 ALWAYS_MS = 2**53 - 1
@@ -141,15 +155,19 @@ class Queue(QueueView):
 
         Raises `JobLocked` while a worker is working on it, `SchedulerError` if a scheduler waits for it.
         """
-        return self._connection.run(change.remove_job(self.keys, job_id, children))
+        if is_reserved(check_known_id("job id", job_id)):
+            return False  # a key of the queue itself
+        return remove(self._connection, self.keys, job_id, flag("children", children))
 
     def remove_deduplication(self, deduplication_id: str) -> bool:
         """Free a deduplication id: the next job with it is added. Answers whether it was taken."""
-        return self._connection.run(change.remove_dedup(self.keys, deduplication_id))
+        dedup_id = check_known_id("deduplication id", deduplication_id)
+        return self._connection.run(change.remove_dedup(self.keys, dedup_id))
 
     def clear_logs(self, job_id: str, keep: int = 0) -> None:
         """Delete a job's log, but for its newest `keep` lines."""
-        self._connection.run(change.clear_logs(self.keys, job_id, whole("keep", keep, 0)))
+        whole("keep", keep, 0)
+        self._connection.run(change.clear_logs(self.keys, check_known_id("job id", job_id), keep))
 
     def drain(self, delayed: bool = False) -> int:
         """Erase all jobs that wait to be taken, with `delayed` also the delayed ones; answers how many.
@@ -158,9 +176,15 @@ class Queue(QueueView):
         added meanwhile stay too.
         """
         states = [JobState.WAITING, JobState.PAUSED, JobState.PRIORITIZED]
-        if delayed:
+        if flag("delayed", delayed):
             states.append(JobState.DELAYED)
-        return sum([len(self._sweep(one, ALWAYS_MS, 0)) for one in states])
+        since = clean.Since(self._connection.run(clean.counter(self.keys)), self._clock())
+        erased = 0
+        for one in states:
+            # Again, since workers that take jobs meanwhile shift those that were not looked at yet.
+            while gone := self._sweep(one, ALWAYS_MS, 0, since):
+                erased += len(gone)
+        return erased
 
     def clean(self, grace: Duration, limit: int = 1000, state: str = "completed") -> list[str]:
         """Erase jobs of a state that are older than `grace` (seconds or `timedelta`), oldest first; answers their ids.
@@ -178,17 +202,21 @@ class Queue(QueueView):
         """Erase the queue with all that it has. Workers stop taking jobs at once.
 
         Raises `QueueNotEmpty` if jobs are active, and leaves the queue as it was; with `force` they are erased too, and
-        their workers find their locks lost.
+        their workers find their locks lost. Who goes on adding jobs keeps it from coming to an end.
         """
+        if not flag("force", force) and self._connection.run(clean.size(self.keys, JobState.ACTIVE)):
+            raise refusal(NOT_EMPTY, "", self.name)
         was_paused = self.is_paused()
         self.pause()
         gently = Gently(self._connection)
         try:
             while gently.run(clean.obliterate(self.keys, force)):
                 pass
-        except QueueNotEmpty:
+        except BaseException:
+            # Cut off half-way, or a worker was quicker: what is left of the queue goes on.
             if not was_paused:
-                self.resume()
+                with contextlib.suppress(ConnectionFailed):
+                    self.resume()
             raise
 
     def retry_jobs(self, state: str = "failed", count: int = 1000, before: datetime | None = None) -> int:
@@ -220,9 +248,11 @@ class Queue(QueueView):
 
         Looks through all keys of the server, some at a time. Stops soon after `limit` (0: none). Answers how many.
         """
+        whole("limit", limit, 0)
+        gently = Gently(self._connection)
         listed, length = self._listed()
         # What a call looks for in the lists takes time that grows with them.
-        largest = max(1, min(clean.LARGEST_SWEEP, 200_000 // (length + 1)))
+        largest = max(1, min(clean.LARGEST_SWEEP, 50_000 // (length + 1)))
         removed, cursor = 0, "0"
         while True:
             cursor, names = self._connection.run(clean.scan_keys(self.keys, cursor))
@@ -232,7 +262,7 @@ class Queue(QueueView):
                 suspects = self._connection.run(clean.which_are_nowhere(self.keys, suspects))
             for at in range(0, len(suspects), largest):
                 some = suspects[at : at + largest]
-                removed += self._connection.run(clean.remove_orphans(self.keys, some))
+                removed += gently.run(clean.remove_orphans(self.keys, some))
             if cursor == "0" or 0 < limit <= removed:
                 return removed
 
@@ -248,19 +278,19 @@ class Queue(QueueView):
             length += start
         return listed, length
 
-    def _sweep(self, state: JobState, cutoff_ms: int, limit: int) -> list[str]:
+    def _sweep(self, state: JobState, cutoff_ms: int, limit: int, since: clean.Since | None = None) -> list[str]:
         """Erase what is old enough of the first `limit` jobs of a state (0: of all that are there now)."""
-        total = self._connection.run(clean.size(self.keys, state))
+        left = self._connection.run(clean.size(self.keys, state))
         if limit:
-            total = min(total, limit)
+            left = min(left, limit)
         gently = Gently(self._connection)
         erased: list[str] = []
-        looked, skip = 0, 0
-        while looked < total:
-            swept = gently.run(clean.sweep(self.keys, state, cutoff_ms, skip, total - looked))
+        skip = 0
+        while left > 0:
+            swept = gently.run(clean.sweep(self.keys, state, cutoff_ms, skip, left, since))
             if not swept.looked_at:
                 break
-            looked += swept.looked_at
+            left -= swept.looked_at - swept.newer
             erased += swept.erased
             if not clean.sweeps_by_age_alone(state):
                 skip += swept.looked_at - len(swept.erased)
@@ -269,13 +299,13 @@ class Queue(QueueView):
     def _move_to_wait(self, state: JobState, latest: int | None, count: int) -> int:
         left = self._connection.run(clean.size(self.keys, state))
         gently = Gently(self._connection)
-        moved = 0
+        moved, skip = 0, 0
         while left > 0:
-            some, dropped = gently.run(clean.move_to_wait(self.keys, state, latest, min(count, left)))
-            if not some + dropped:
+            done = gently.run(clean.move_to_wait(self.keys, state, latest, skip, min(count, left)))
+            handled = done.moved + done.dropped + done.stayed
+            if not handled:
                 break
-            moved += some
-            left -= some + dropped
+            moved, skip, left = moved + done.moved, skip + done.stayed, left - handled
         return moved
 
 

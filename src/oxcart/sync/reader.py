@@ -2,72 +2,151 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed, OxcartError
-from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
+from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
+from ..protocol.backlog import Backlog, Batch, cursors
+from ..protocol.calls.watch import NEWEST, Entry, last_id, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
 
 log = logging.getLogger("oxcart.events")
 
 BLOCK_MS = 10_000
-MANY = 1000
-"""How many events may wait for who reads slowly; until then it gets no more, and loses none."""
+GLANCE_MS = 20
+"""How long a read waits while somebody reads slowly, who may want more at any moment."""
+
+Value = TypeVar("Value")
 
 
-class Subscription:
-    """The events of one queue after a position, in order. `position` is the id of the last one handed out."""
+class Subscription(Backlog):
+    """The events of one queue, for who waits for them."""
 
-    def __init__(self, key: str, position: str, wake: Callable[[], None]) -> None:
-        self.key = key
-        self.position = position
-        self.cursor = position
-        """The id of the last event that was read for it."""
-        self._wake = wake
-        self._entries: deque[Entry] = deque()
+    def __init__(self, key: str, position: str, about: str | None) -> None:
+        super().__init__(key, position, about)
         self._changed = threading.Condition()
-        self._closed = False
-
-    @property
-    def hungry(self) -> bool:
-        return len(self._entries) < MANY
 
     def next(self, timeout_s: float | None = None) -> Entry | None:
         """The next event; None when it is closed. `TimeoutError` if none comes in time."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._entries or self._closed, timeout_s):
+            if not self._changed.wait_for(lambda: self.has_news, timeout_s):
                 raise TimeoutError
-            if not self._entries:
-                return None
-            entry = self._entries.popleft()
-            self.position = entry.id
-        if len(self._entries) == MANY // 2:
-            self._wake()
-        return entry
+            return self.pop()
 
-    def feed(self, entries: list[Entry]) -> None:
+    def feed(self, batch: Batch) -> None:
         """Take in what is new to it."""
-        fresh = [entry for entry in entries if order(entry.id) > order(self.cursor)]
-        if fresh:
-            with self._changed:
-                self._entries += fresh
-                self.cursor = fresh[-1].id
+        with self._changed:
+            if self.take_in(batch):
                 self._changed.notify_all()
+
+    def fail(self, error: OxcartError) -> None:
+        """Its stream can't be read: who waits is told, after what was read before."""
+        with self._changed:
+            self.error = error
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Hand out nothing any more."""
         with self._changed:
-            self._closed = True
-            self._entries.clear()
+            self.closed = True
             self._changed.notify_all()
+
+
+class _Reading:
+    """One thread that reads, over a connection of its own, for those who listen, until it is ended."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.subscriptions: set[Subscription] = set()
+        self._own = Transport(url, timeout=BLOCK_MS / 1000 + 2, client_name=name)
+        self._lock = threading.Lock()
+        self._wanted = 0
+        """How often somebody came: a read that began before has to begin again."""
+        self._begun = 0
+        """As of when the read under way knows who listens."""
+        self._ended = False
+        threading.Thread(target=self._run, name="oxcart-events", daemon=True).start()
+
+    def include(self, subscription: Subscription) -> None:
+        """Read for this one too: by a new read, since reading takes nothing."""
+        with self._lock:
+            self.subscriptions.add(subscription)
+            self._wanted = wanted = self._wanted + 1
+        while self._begun < wanted and not self._ended:
+            self._own.interrupt()
+            time.sleep(0.001)
+
+    def end(self) -> None:
+        """Read no more; the thread ends by itself."""
+        self._ended = True
+        self._own.interrupt()
+
+    def listeners(self) -> list[Subscription]:
+        with self._lock:
+            return list(self.subscriptions)
+
+    def _run(self) -> None:
+        pauses = growing_pauses()
+        troubled = False
+        while not self._ended:
+            try:
+                self._read_once()
+                pauses = growing_pauses()
+                troubled = False
+            except ConnectionFailed as error:
+                if is_forbidden(error):
+                    self._find_guilty()
+                    continue
+                if self._ended or self._begun < self._wanted:
+                    continue  # interrupted
+                if not troubled:
+                    log.warning("events can't be read for now: %s", error)
+                troubled = True
+                time.sleep(next(pauses))
+            except OxcartError:
+                self._find_guilty()
+            except Exception:  # a bug, or a client that is surprised by an interruption: those who listen shall not pay
+                log.debug("a read of events broke", exc_info=True)
+                time.sleep(next(pauses))
+        self._own.close()
+
+    def _read_once(self) -> None:
+        with self._lock:
+            self._begun = self._wanted
+            wanted = cursors(self.subscriptions)
+            all_hungry = all(subscription.hungry for subscription in self.subscriptions)
+        if not wanted:
+            time.sleep(GLANCE_MS / 1000)  # all have enough for now
+            return
+        command = read_streams(wanted, BLOCK_MS if all_hungry else GLANCE_MS)
+        self._hand_out(command.read(self._own.execute(*command.command())))
+
+    def _hand_out(self, found: dict[str, list[Entry]]) -> None:
+        batches = {key: Batch(entries) for key, entries in found.items() if entries}
+        for subscription in self.listeners():
+            if subscription.hungry and subscription.key in batches:
+                subscription.feed(batches[subscription.key])
+
+    def _find_guilty(self) -> None:
+        """A stream that can't be read spoils the read of all: who listens to it is told, and the others go on."""
+        with self._lock:
+            wanted = cursors(self.subscriptions)
+        for key, cursor in wanted.items():
+            command = read_streams({key: cursor}, None)
+            try:
+                self._hand_out(command.read(self._own.execute(*command.command())))
+            except OxcartError as error:
+                if isinstance(error, ConnectionFailed) and not is_forbidden(error):
+                    return
+                for subscription in self.listeners():
+                    if subscription.key == key:
+                        subscription.fail(error)
 
 
 class Reader:
@@ -75,129 +154,59 @@ class Reader:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._lock = threading.Lock()
-        self._process = 0
         self._start_over()
 
-    def subscribe(self, keys: Keys, since: str = NEWEST) -> Subscription:
-        """Listen to a queue from a position on. When this returns, nothing after the position is missed."""
+    def subscribe(self, keys: Keys, since: str = NEWEST, about: str | None = None) -> Subscription:
+        """Listen to a queue, or only for one job, from a position on. When this returns, nothing after it is missed."""
         position = since
         if since == NEWEST:
             command = last_id(keys)
             position = command.read(self._transport.execute(*command.command()))
         if self._process != os.getpid():
-            self._lock = threading.Lock()  # the other process may have been holding it when it was copied
             self._start_over()
+        subscription = Subscription(keys.one("events"), position, about)
         with self._lock:
-            subscription = Subscription(keys.one("events"), position, self._rested.set)
-            self._subscriptions.add(subscription)
-            started = self._thread is not None
-            if not started:
-                source = self._transport
-                own = Transport(source.url, timeout=BLOCK_MS / 1000 + 2, client_name=keys.reader_name)
-                self._own = own
-                self._thread = threading.Thread(target=self._read, args=(own,), name="oxcart-events", daemon=True)
-                self._thread.start()
-        if started:
-            self._interrupt()
+            if self._reading is None:
+                self._reading = _Reading(self._transport.url, keys.reader_name)
+            self._reading.include(subscription)
         return subscription
+
+    def knows(self, subscription: Subscription) -> bool:
+        """Whether it is still read for; not after a fork."""
+        reading = self._reading
+        return self._process == os.getpid() and reading is not None and subscription in reading.listeners()
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Listen no more; the connection is closed with the last one who does."""
         subscription.close()
+        if self._process != os.getpid():
+            return
         with self._lock:
-            self._subscriptions.discard(subscription)
-            if self._subscriptions or self._thread is None:
+            reading = self._reading
+            if reading is None:
                 return
-            thread, self._thread, self._own = self._thread, None, None
-        self._interrupt_for_good(thread)
+            reading.subscriptions.discard(subscription)
+            if not reading.subscriptions:
+                self._reading = None
+                reading.end()
 
     def close(self) -> None:
         """End all subscriptions."""
-        for subscription in list(self._subscriptions):
-            self.unsubscribe(subscription)
+        reading = self._reading
+        if reading is not None and self._process == os.getpid():
+            for subscription in reading.listeners():
+                self.unsubscribe(subscription)
 
     def _start_over(self) -> None:
-        """Another process than before: threads don't come along."""
+        """Another process than before: threads don't come along, and its lock may have been held when it was copied."""
         self._process = os.getpid()
-        self._subscriptions: set[Subscription] = set()
-        self._thread: threading.Thread | None = None
-        self._own: Transport | None = None
-        self._rested = threading.Event()
-        self._reads = 0
-        self._blocked_as = 0
+        self._lock = threading.Lock()
+        self._reading: _Reading | None = None
 
-    def _read(self, own: Transport) -> None:
-        pauses = growing_pauses()
-        troubled = False
-        while self._own is own:
-            self._rested.clear()
-            cursors = self._cursors()
-            if not cursors:
-                self._rested.wait(1)
-                continue
-            try:
-                self._read_once(own, cursors)
-                pauses = growing_pauses()
-                troubled = False
-            except OxcartError as error:
-                # Away, or a stream that is none: told once, and tried again, since nothing is lost meanwhile.
-                if not troubled:
-                    log.warning("events can't be read for now: %s", error)
-                troubled = True
-                time.sleep(next(pauses))
-        own.close()
 
-    def _read_once(self, own: Transport, cursors: dict[str, str]) -> None:
-        command = read_streams(cursors, BLOCK_MS)
-        number = int(own.execute("CLIENT", "ID"))  # another one after each new connection
-        self._reads += 1
-        self._blocked_as = number
-        try:
-            found = command.read(own.execute(*command.command()))
-        finally:
-            self._blocked_as = 0
-        for key, entries in found.items():
-            for subscription in self._listeners():
-                if subscription.key == key:
-                    subscription.feed(entries)
-
-    def _listeners(self) -> list[Subscription]:
-        with self._lock:
-            return list(self._subscriptions)
-
-    def _cursors(self) -> dict[str, str]:
-        """For each stream, how far all who want more of it have come."""
-        cursors: dict[str, str] = {}
-        for subscription in self._listeners():
-            if subscription.hungry:
-                known = cursors.get(subscription.key)
-                if known is None or order(subscription.cursor) < order(known):
-                    cursors[subscription.key] = subscription.cursor
-        return cursors
-
-    def _interrupt(self) -> None:
-        """Make the reader look at its list again, also while it waits in Redis."""
-        self._rested.set()
-        read = self._reads
-        while self._blocked_as and self._reads == read:
-            try:
-                if self._transport.execute("CLIENT", "UNBLOCK", self._blocked_as):
-                    return
-            except ConnectionFailed:
-                return
-            except OxcartError as error:
-                log.warning("a reader of events can't be told of another queue at once: %s", error)
-                return
-            time.sleep(0.001)  # its read has not arrived yet
-
-    def _interrupt_for_good(self, thread: threading.Thread) -> None:
-        """End the reader's thread; it would otherwise see that it is not needed when its wait is over."""
-        while thread.is_alive() and thread is not threading.current_thread():
-            self._interrupt()
-            thread.join(0.05)
-            if not self._blocked_as:
-                return
+def is_forbidden(error: ConnectionFailed) -> bool:
+    """Whether it is about what this user may read, and not about the server."""
+    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 class Background:
@@ -205,6 +214,7 @@ class Background:
 
     def __init__(self, run: Callable[[Background], None]) -> None:
         self._end: Callable[[], None] | None = None
+        self._process = os.getpid()
         self._thread = threading.Thread(target=run, args=(self,), name="oxcart-callbacks", daemon=True)
         self._thread.start()
 
@@ -213,12 +223,35 @@ class Background:
         self._end = end
 
     def stop(self) -> None:
+        if self._process != os.getpid():
+            return
         if self._end is not None:
             self._end()
         if self._thread is not threading.current_thread():
             self._thread.join(5)
 
 
+def check_callback(kind: str, callback: object) -> None:
+    """Raise an `OptionsError` for what can't be called with an event."""
+    if not callable(callback):
+        raise OptionsError(f"on({kind!r}, {callback!r}): a function that takes an event")
+    if inspect.iscoroutinefunction(callback):
+        raise OptionsError(f"on({kind!r}, {callback!r}): a plain function; for async ones there is oxcart.QueueEvents")
+
+
+def tell(callback: Callable[[Any], Any], value: Any) -> None:
+    """Call a callback. Whatever it raises is logged and ends nothing."""
+    try:
+        callback(value)
+    except BaseException:
+        log.exception("the callback %r raised for %r", callback, value)
+
+
 def finished(value: Any) -> Any:
-    """What a callback answers."""
+    """What a function answers."""
+    return value
+
+
+def within(timeout_s: float | None, value: Value) -> Value:
+    """The value. What blocks has the time that the connection gives it, whatever is wanted here."""
     return value

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import threading
+import weakref
 from typing import Any
 
 import redis
@@ -11,8 +15,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .. import embedded
-from ..errors import ConnectionFailed, ServerRefused, server_error
-from ..protocol.address import masked
+from ..errors import ConnectionFailed, OptionsError, ServerRefused, server_error
+from ..protocol.address import masked, tls_defaults
 from ..protocol.call import Argument
 
 
@@ -27,14 +31,41 @@ class Transport:
         self._client: redis.Redis | None = None
         self._server: embedded.Server | None = None
         self._lock = threading.Lock()
+        self._inherited: list[redis.Redis] = []
+        _transports.add(self)
+
+    def check(self) -> None:
+        """Raise an `OptionsError` for a URL with words that nobody knows; opens nothing."""
+        if not embedded.is_embedded(self.url):
+            try:
+                pool: Any = self._make(self.url).connection_pool
+                pool.make_connection()
+            except (TypeError, ValueError, AttributeError, redis.exceptions.RedisError) as error:
+                raise OptionsError(f"connection={masked(self.url)!r}: {error}") from None
+
+    def start_over(self) -> None:
+        """Just forked: what was opened belongs to the parent, and a lock that another thread held is never let go."""
+        self._lock = threading.Lock()
+        if self._client is not None:
+            self._inherited.append(self._client)  # not closed: its locks may be held too
+            self._client = None
 
     def execute(self, *command: Argument) -> Any:
         """Run one command. Error replies are raised, by class."""
         client = self._client or self._open()
         try:
             return client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        except tuple(_CODES) as error:
+            if self._client_name and "setname" in str(error):
+                # Not allowed to: a connection without a name is listed nowhere, and works all the same.
+                self._client_name = ""
+                self.start_over()
+                return self.execute(*command)
+            raise server_error(_with_code(error)) from error
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__
+            if "max number of clients" in text:
+                raise server_error(text) from error
             if isinstance(error, redis.exceptions.AuthenticationError) or "username-password" in text:
                 raise ServerRefused("NOAUTH", f"Redis at {masked(self.url)} refuses the log-in: {text}") from error
             raise ConnectionFailed(f"no answer from Redis at {masked(self.url)}: {text}") from error
@@ -42,6 +73,19 @@ class Transport:
             raise server_error("NOSCRIPT no matching script") from None
         except redis.exceptions.RedisError as error:
             raise server_error(_with_code(error)) from error
+
+    def interrupt(self) -> None:
+        """End what is waited for at this moment, in whichever thread: it fails with `ConnectionFailed`."""
+        client = self._client
+        if client is None:
+            return
+        # Not by disconnecting, which would take the connection's parts away from under whoever uses it: the socket is
+        # shut down, and its user finds that out.
+        pool: Any = client.connection_pool
+        with contextlib.suppress(RuntimeError, OSError):  # it changed while we looked; it was closed already
+            for connection in list(pool._in_use_connections):
+                if (used := getattr(connection, "_sock", None)) is not None:
+                    used.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connections, and leave an embedded server."""
@@ -56,19 +100,25 @@ class Transport:
     def _open(self) -> redis.Redis:
         with self._lock:
             if self._client is None:
-                self._client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-                    self._find_server(),
-                    protocol=2,
-                    client_name=self._client_name
-                    if self._client_name.isascii() and " " not in self._client_name
-                    else None,
-                    decode_responses=True,
-                    encoding_errors="surrogateescape",
-                    socket_timeout=self.timeout,
-                    socket_connect_timeout=self._connect_timeout,
-                    retry=Retry(NoBackoff(), 0),
-                )
+                client = self._make(self._find_server())
+                # Replies as they come, as the other shell has them: one reading serves both.
+                client.response_callbacks.clear()
+                self._client = client
             return self._client
+
+    def _make(self, url: str) -> redis.Redis:
+        named = self._client_name.isascii() and " " not in self._client_name
+        return redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url,
+            protocol=2,
+            client_name=(self._client_name or None) if named else None,
+            decode_responses=True,
+            encoding_errors="surrogateescape",
+            socket_timeout=self.timeout,
+            socket_connect_timeout=self._connect_timeout,
+            retry=Retry(NoBackoff(), 0),
+            **tls_defaults(url),
+        )
 
     def _find_server(self) -> str:
         if not embedded.is_embedded(self.url):
@@ -82,10 +132,32 @@ class Transport:
 
 
 # redis-py drops the first word of some error replies and makes it a class instead.
-_CODES = {"ReadOnlyError": "READONLY", "BusyLoadingError": "LOADING", "OutOfMemoryError": "OOM"}
+_CODES: dict[type[redis.exceptions.RedisError], str] = {
+    redis.exceptions.ReadOnlyError: "READONLY",
+    redis.exceptions.BusyLoadingError: "LOADING",
+    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.TryAgainError: "TRYAGAIN",
+    redis.exceptions.MovedError: "MOVED",
+    redis.exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    redis.exceptions.OutOfMemoryError: "OOM",
+}
 
 
 def _with_code(error: redis.exceptions.RedisError) -> str:
     text = str(error)
-    code = _CODES.get(type(error).__name__, "")
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), "")
     return text if not code or text.startswith(code) else f"{code} {text}"
+
+
+_transports: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _start_over() -> None:
+    for transport in list(_transports):
+        transport.start_over()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over)

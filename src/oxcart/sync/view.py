@@ -4,17 +4,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from ..clock import Clock, system_clock
 from ..errors import OptionsError
-from ..options import RESERVED_IDS, RateLimit, check
+from ..options import RateLimit, check, check_known_id, check_range, is_reserved, whole
 from ..protocol import search
 from ..protocol.calls import read, steer
 from ..protocol.keys import Keys, check_prefix
-from ..protocol.prometheus import exposition
+from ..protocol.prometheus import check_labels, exposition
 from ..protocol.record import JobRecord
 from ..protocol.states import HOLDERS, NEWEST_FIRST, JobState, state
 from .connection import Connection, connect
@@ -22,6 +23,10 @@ from .job import Job, show
 
 PAGE = 100
 """How many jobs one read brings."""
+
+MANY_IDS = 5000
+"""How many ids one read brings."""
+OVERLAP = 500
 
 SEARCH_LOOKS = 2000
 """How many jobs one search looks at."""
@@ -76,14 +81,14 @@ class QueueView:
 
     def job(self, job_id: str) -> Job | None:
         """The job with this id, or None. A `DamagedJob` if what is stored of it can't be read."""
-        if job_id in RESERVED_IDS:
+        if is_reserved(check_known_id("job id", job_id)):
             return None  # a key of the queue itself
         [record] = self._connection.run(read.jobs(self.keys, [job_id]))
         return None if record is None else self._show(record)
 
     def state(self, job_id: str) -> JobState:
         """Where a job is; `JobState.UNKNOWN` if it is nowhere."""
-        return self._connection.run(read.state(self.keys, job_id))
+        return self._connection.run(read.state(self.keys, check_known_id("job id", job_id)))
 
     def jobs(self, *states: str, start: int = 0, end: int = -1, ascending: bool | None = None) -> list[Job]:
         """Jobs of these states, of every one if none is named; `start` and `end` (inclusive) count in each state.
@@ -91,8 +96,9 @@ class QueueView:
         Finished jobs come newest first, others next to run first; `ascending` says otherwise. Jobs that can't be read
         are `DamagedJob`s. For many, use `iter_jobs`.
         """
+        check_range(start, end)
         found: dict[str, Job] = {}
-        for one in map(state, states or HOLDERS):
+        for one in self._held(states):
             upward = one not in NEWEST_FIRST if ascending is None else ascending
             for job_id, record in self._connection.run(read.page(self.keys, one, start, end, upward)):
                 if record is not None:
@@ -102,22 +108,27 @@ class QueueView:
     def iter_jobs(self, *states: str) -> Iterator[Job]:
         """All jobs of these states (of every one if none is named), page by page, whatever their number.
 
-        Jobs that move meanwhile may be missed, or be seen again in the state that they came to.
-        Example: `for job in emails.iter_jobs("failed"): print(job.failed_reason)`
+        Next to run, or oldest, first: those that are there at the beginning. The loop may move or remove the jobs that
+        it gets. Of waiting and active jobs some may have moved on by then.
+        Example: `for job in emails.iter_jobs("failed"): job.retry()`
         """
-        for one in map(state, states or HOLDERS):
-            start = 0
-            before: set[str] = set()
-            while True:
-                page = self._connection.run(read.page(self.keys, one, start, start + PAGE - 1, True))
-                for job_id, record in page:
-                    # A job that came in meanwhile pushes the last of a page onto the next one.
-                    if record is not None and job_id not in before:
-                        yield self._show(record)
-                if len(page) < PAGE:
-                    break
-                before = {job_id for job_id, _ in page}
-                start += PAGE
+        for one in self._held(states):
+            ids = self._ids(one)
+            for start in range(0, len(ids), PAGE):
+                some = ids[start : start + PAGE]
+                for record in self._connection.run(read.members(self.keys, one, some)):
+                    yield self._show(record)
+
+    def _ids(self, state: JobState) -> list[str]:
+        """The ids of all jobs of a state. Ranges overlap, since those that leave meanwhile shift the others."""
+        found: dict[str, None] = {}
+        start = 0
+        while True:
+            some = self._connection.run(read.ids(self.keys, state, max(start - OVERLAP, 0), start + MANY_IDS - 1))
+            found.update(dict.fromkeys(some))
+            if len(some) <= OVERLAP:
+                return list(found)
+            start += MANY_IDS
 
     def search(
         self,
@@ -134,23 +145,27 @@ class QueueView:
         something does. A search looks at 2,000 jobs at most and says where to go on. Jobs that move meanwhile may be
         missed or seen twice. Example: `page = emails.search("u1", path="userId", state="failed")`
         """
-        steps = None if path is None else search.parse_path(path)
+        wanted = search.Wanted.parse(text, path)
+        whole("limit", limit, 1)
         states = list(HOLDERS) if state is None else [_one_state(state)]
         at, offset = _parse_cursor(cursor, states)
         found: list[Job] = []
         looked = 0
-        if cursor is None and text and steps is None and (job := self.job(text)) is not None:
-            found.append(job)  # the id itself: no need to look for it among all others
+        # The id itself: no need to look for it among all others.
+        named = None if text is None or path is not None or cursor is not None else self.job(text)
+        if named is not None and named.state() in states:
+            found.append(named)
+            if limit == 1:
+                return SearchPage(found, f"{states[at]}:{offset}", 0)
         while at < len(states):
             upward = states[at] not in NEWEST_FIRST
             page = self._connection.run(read.page(self.keys, states[at], offset, offset + PAGE - 1, upward))
             for job_id, record in page:
                 offset, looked = offset + 1, looked + 1
-                named = steps is None and job_id == text  # found above
-                if record is not None and not named and search.matches(record, text, steps):
+                if record is not None and not (path is None and job_id == text) and wanted.in_job(record):
                     found.append(self._show(record))
-                    if len(found) >= limit:
-                        return SearchPage(found, f"{states[at]}:{offset}", looked)
+                if len(found) >= limit:
+                    return SearchPage(found, f"{states[at]}:{offset}", looked)
             if len(page) < PAGE:
                 at, offset = at + 1, 0
             if looked >= SEARCH_LOOKS and at < len(states):
@@ -159,12 +174,15 @@ class QueueView:
 
     def logs(self, job_id: str, start: int = 0, end: int = -1) -> list[str]:
         """Log lines of a job, oldest first; `end` is inclusive."""
-        lines, _ = self._connection.run(read.log_page(self.keys, job_id, start, end))
+        check_range(start, end)
+        call = read.log_page(self.keys, check_known_id("job id", job_id), start, end)
+        lines, _ = self._connection.run(call)
         return lines
 
     def deduplication_job_id(self, deduplication_id: str) -> str | None:
         """The id of the job that holds a deduplication id; None if it is free."""
-        return self._connection.run(read.dedup_owner(self.keys, deduplication_id))
+        dedup_id = check_known_id("deduplication id", deduplication_id)
+        return self._connection.run(read.dedup_owner(self.keys, dedup_id))
 
     # ---------------------------------------------------------------------------------------------- numbers
 
@@ -173,8 +191,9 @@ class QueueView:
 
         `paused` is the number of waiting jobs while the queue is paused. Example: `(emails.counts())["waiting"]`
         """
+        wanted = list(map(state, states))
         found = self._connection.run(read.counts(self.keys))
-        return {name: found.get(name, 0) for name in map(state, states)} if states else found
+        return {name: found.get(name, 0) for name in wanted} if wanted else found
 
     def count(self) -> int:
         """How many jobs are still to be done: waiting, delayed, prioritized, waiting for children."""
@@ -197,6 +216,7 @@ class QueueView:
         """
         if kind not in ("completed", "failed"):
             raise OptionsError(f"metrics({kind!r}): 'completed' or 'failed'")
+        check_range(start, end)
         return self._connection.run(read.metrics(self.keys, kind, start, end))
 
     def prometheus(self, labels: Mapping[str, str] | None = None) -> str:
@@ -204,6 +224,7 @@ class QueueView:
 
         `labels` are added to each line. The totals count jobs of workers with `metrics=`.
         """
+        check_labels(labels or {})
         counts = self.counts()
         done = [self.metrics(kind, 0, 0) for kind in ("completed", "failed")]
         return exposition(self.name, counts, done[0].count, done[1].count, labels or {})
@@ -222,13 +243,15 @@ class QueueView:
     def global_rate_limit(self) -> RateLimit | None:
         """How many jobs may be taken in how many seconds, all workers together; None for any number."""
         _, limit = self._connection.run(steer.limits(self.keys))
-        return None if limit is None else RateLimit(limit[0], max(limit[1], 1) / 1000)
+        return None if limit is None else RateLimit(limit[0], limit[1] / 1000)
 
     def rate_limit_ttl(self, max_jobs: int | None = None) -> float:
         """For how many seconds no job is given away because of a rate limit; 0 if jobs are.
 
         `max_jobs` is the limit of the workers, if they have one of their own and the queue has none.
         """
+        if max_jobs is not None:
+            whole("max_jobs", max_jobs, 1)
         return self._connection.run(steer.rate_limit_ttl(self.keys, max_jobs)) / 1000
 
     def workers(self) -> list[read.WorkerInfo]:
@@ -242,6 +265,16 @@ class QueueView:
     def version(self) -> str | None:
         """Which program made the queue last, such as `bullmq:6.7.0`; None if only Oxcart did."""
         return (self._connection.run(read.meta(self.keys))).get("version")
+
+    def _held(self, states: tuple[str, ...]) -> list[JobState]:
+        """The states with these names, or all; `paused` are the waiting jobs while the queue is paused."""
+        found = list(map(state, states)) or list(HOLDERS)
+        if JobState.UNKNOWN in found:
+            raise OptionsError("state 'unknown': jobs that are nowhere can't be listed")
+        if JobState.PAUSED in found:
+            instead = [JobState.WAITING] if self.is_paused() else []
+            found = [other for one in found for other in (instead if one is JobState.PAUSED else [one])]
+        return found
 
     def _show(self, record: JobRecord) -> Job:
         return show(record, self.keys, self._connection, self._clock)
@@ -258,7 +291,7 @@ def _parse_cursor(cursor: str | None, states: list[JobState]) -> tuple[int, int]
     if cursor is None:
         return 0, 0
     name, _, offset = cursor.rpartition(":")
-    if name not in states or not offset.isdecimal():
+    if name not in states or not re.fullmatch("[0-9]{1,15}", offset):
         raise OptionsError(f"cursor={cursor!r}: the cursor of an earlier page of the same search")
     return states.index(JobState(name)), int(offset)
 

@@ -11,11 +11,12 @@ from typing import Any, cast
 
 from ..aio.job import Job
 from ..backoff import exponential_ms, fixed_ms
-from ..errors import Requeue, Reschedule, Unrecoverable
+from ..errors import FailedChildren, RateLimited, Requeue, Reschedule, Unrecoverable, WaitForChildren
 from ..options import milliseconds
 from ..protocol import wire
 from ..protocol.calls.work import Settlement
 from ..protocol.record import JobRecord
+from .children import ChildTrace
 from .processors import Run
 
 BackoffStrategy = Callable[[int, BaseException, Job], float]
@@ -31,6 +32,8 @@ class Verdict(StrEnum):
     DELAYED = "delayed"
     LATER = "later"
     BACK = "back"
+    LIMITED = "limited"
+    CHILDREN = "children"
 
 
 class Ending(StrEnum):
@@ -168,6 +171,10 @@ def judge(attempt: Attempt, error: BaseException, rules: Rules) -> Outcome:
         error = Unrecoverable(f"cancelled: {attempt.why}" if attempt.why else "cancelled")
     if attempt.ending is Ending.GIVEN_BACK or isinstance(error, Requeue):
         return _steered(attempt, Verdict.BACK, 0)
+    if isinstance(error, WaitForChildren):
+        return _steered(attempt, Verdict.CHILDREN, 0)
+    if isinstance(error, RateLimited):
+        return _steered(attempt, Verdict.LIMITED, max(milliseconds("duration", error.duration_s), 1))
     if isinstance(error, Reschedule):
         return _steered(attempt, Verdict.LATER, milliseconds("delay", error.delay_s))
     delay_ms = _next_attempt_ms(attempt, error, rules)
@@ -184,7 +191,7 @@ def _steered(attempt: Attempt, verdict: Verdict, delay_ms: int) -> Outcome:
 def _next_attempt_ms(attempt: Attempt, error: BaseException, rules: Rules) -> int | BaseException | None:
     """How long until the next attempt; None for never; an error if that can't be told."""
     record = attempt.record
-    if isinstance(error, Unrecoverable):
+    if isinstance(error, Unrecoverable | FailedChildren):
         return None
     made = record.attempts_made + 1
     if made >= record.options.attempts:
@@ -243,7 +250,7 @@ def _failure(attempt: Attempt, error: BaseException, verdict: Verdict, delay_ms:
     except wire.Unreadable:
         attempts, lifo, keep, limit = 0, False, None, None
     reason, trace = describe(error)
-    traces = [*map(_sendable, record.stacktrace), trace]
+    traces = [*map(wire.sendable, record.stacktrace), trace]
     if limit is not None:
         traces = traces[-limit:] if limit > 0 else []
     return Settlement(
@@ -265,14 +272,11 @@ def describe(error: BaseException) -> tuple[str, str]:
         reason = str(error)
     except BaseException as second:
         reason = f"{kind} (its text can't be shown: {type(second).__name__})"
-    reason = _sendable(reason) or kind
+    reason = wire.sendable(reason) or kind
+    if isinstance(error.__cause__, ChildTrace):
+        return reason, error.__cause__.text  # told there in this way
     try:
-        trace = _sendable("".join(traceback.format_exception(error)))
+        trace = wire.sendable("".join(traceback.format_exception(error)))
     except BaseException:
         trace = ""
     return reason, f"{kind}: {reason}\n{trace}".rstrip()
-
-
-def _sendable(text: str) -> str:
-    """Text that UTF-8 can carry."""
-    return text.encode("utf-8", "backslashreplace").decode()

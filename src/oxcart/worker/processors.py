@@ -1,4 +1,4 @@
-"""How a processor is called: on the loop, in a thread, or by the job's name."""
+"""How a processor is called: on the loop, in a thread, in a child process, or by the job's name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..aio.job import Job
 from ..errors import OptionsError
 from ..sync.connection import Connection as SyncConnection
 from ..sync.job import Job as SyncJob
+from .children import Children
 from .threads import Threads
 
 Processor = Callable[[Any], Any] | Mapping[str, Callable[[Any], Any]]
@@ -31,19 +32,26 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
-def runner(processor: object, threads: Threads, connection: SyncConnection) -> Run:
-    """One function that runs any job of the worker."""
+def runner(processor: object, threads: Threads, connection: SyncConnection, children: Children | None = None) -> Run:
+    """One function that runs any job of the worker; in child processes, if there are to be any."""
     if isinstance(processor, Mapping):
-        return _by_name(cast(Mapping[str, Callable[[Any], Any]], processor), threads, connection)
+        return _by_name(cast(Mapping[str, Callable[[Any], Any]], processor), threads, connection, children)
     if not callable(processor):
         raise OptionsError(f"processor {processor!r}: a function, or a mapping from job names to functions")
+    if children is not None:
+        return children.calling(processor)
     return cast(Run, processor) if is_async(processor) else _in_thread(processor, threads, connection)
 
 
-def _by_name(table: Mapping[str, Callable[[Any], Any]], threads: Threads, connection: SyncConnection) -> Run:
+def _by_name(
+    table: Mapping[str, Callable[[Any], Any]],
+    threads: Threads,
+    connection: SyncConnection,
+    children: Children | None,
+) -> Run:
     if not table:
         raise OptionsError("processor {}: the mapping from job names to functions is empty")
-    runs = {name: runner(function, threads, connection) for name, function in table.items()}
+    runs = {name: runner(function, threads, connection, children) for name, function in table.items()}
 
     async def run(job: Job) -> Any:
         # A look-up and nothing else: a job's name comes from outside.

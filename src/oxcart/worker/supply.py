@@ -36,6 +36,8 @@ class Supply:
         self.next_due_ms = 0
         """When the first delayed job is due; 0 if none is known."""
         self._pauses: dict[str, asyncio.TimerHandle] = {}
+        self._unheard = False
+        """Told to look again, and no call has been made since: the answer to an earlier one knows nothing of it."""
 
     def wanted(self, free: int, leaving: int, asking: bool) -> int:
         """How many jobs to ask for in a call that settles `leaving` attempts; `asking`: another call asks already."""
@@ -43,14 +45,17 @@ class Supply:
             return 0
         # When nothing was left, or others shall have the rest, a freed slot asks along with its settling and no more.
         slots = leaving if self.idle or "share" in self._pauses else free + leaving
-        return max(min(slots, self._largest), 0)
+        wanted = max(min(slots, self._largest), 0)
+        if wanted:
+            self._unheard = False
+        return wanted
 
     def judge(self, asked: int, taken: Taken) -> None:
         """Learn from the answer to a call that asked for jobs."""
         short = len(taken.jobs) < asked
         # A share, as long as there is more, but not so much that there is enough for all.
         self.sharing = self.sharing and bool(taken.jobs) and 0 < taken.left <= self._slots
-        self.idle = short and not self.sharing
+        self.idle = short and not self.sharing and not self._unheard
         self.next_due_ms = taken.next_due_ms
         if self.sharing:
             self._pause("share", SHARE_PAUSE_S)
@@ -64,6 +69,7 @@ class Supply:
         """There may be work: the marker was taken (`woken`), or it is time to look."""
         self.idle = False
         self.sharing = woken
+        self._unheard = True
 
     def suspect_done(self) -> None:
         """The job that stalled before and ran here has ended: the next of its kind may be taken."""

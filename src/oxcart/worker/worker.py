@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ..aio.connection import Connection, connect
 from ..aio.job import Job
@@ -18,11 +18,11 @@ from ..backoff import growing_pauses
 from ..clock import Clock, system_clock
 from ..errors import (
     ConnectionFailed,
+    FailedChildren,
     OptionsError,
     OxcartError,
     PendingChildren,
     ScriptError,
-    Unrecoverable,
     refusal,
 )
 from ..options import Duration, RateLimit, Retention, check, milliseconds
@@ -31,6 +31,7 @@ from ..protocol.calls.work import Limits, wake_idle
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from ..sync.connection import Connection as SyncConnection
+from .children import Children
 from .execution import Attempt, BackoffStrategy, Ending, Outcome, Rules, Verdict, execute, judge
 from .listeners import Listeners, WorkerEvent, check_event
 from .locks import LockKeeper, tell_loop
@@ -73,7 +74,12 @@ class Worker:
     it looks by itself. `remove_on_complete`, `remove_on_fail`: which finished jobs to keep, where the job doesn't say.
     `backoff_strategies`: for `Backoff.custom(name)`, functions (attempts made, error, job) → seconds, negative to give
     up. `timeout`: how long one attempt may take. `shutdown_timeout`: how long a stop waits for running jobs before it
-    gives them back.
+    gives them back. `metrics`: for how long to keep how many jobs finished in each minute, for `Queue.metrics`;
+    `timedelta(weeks=2)` is usual. Every worker of the queue should say the same.
+
+    `isolation="process"` runs each job in a child process, used for one job after the other: what crashes, runs out of
+    memory or has to be killed fails that attempt, and nothing else. `process` has to be importable then: functions at
+    the top level of modules. `isolation_memory`: how many bytes a child may have.
 
     Raises `OptionsError` for what can't be right. Example:
 
@@ -106,6 +112,9 @@ class Worker:
         backoff_strategies: Mapping[str, BackoffStrategy] | None = None,
         timeout: Duration | None = None,
         shutdown_timeout: Duration = 30,
+        metrics: Duration | None = None,
+        isolation: Literal["process"] | None = None,
+        isolation_memory: int | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self.queue_name = queue
@@ -120,10 +129,11 @@ class Worker:
         check({"remove_on_complete": remove_on_complete, "remove_on_fail": remove_on_fail})
         if max_started_attempts is not None:
             _whole("max_started_attempts", max_started_attempts, 0)
+        time_limit_s = None if timeout is None else _positive("timeout", timeout) / 1000
         self._rules = Rules(
             wire.keep_for_script(remove_on_complete),
             wire.keep_for_script(remove_on_fail),
-            None if timeout is None else _positive("timeout", timeout) / 1000,
+            None if isolation else time_limit_s,  # children's starts don't count: their pool keeps the time
             max_started_attempts,
             dict(backoff_strategies or {}),
         )
@@ -132,13 +142,15 @@ class Worker:
             name or "",
             None if limiter is None else limiter.max,
             None if limiter is None else milliseconds("limiter", limiter.duration),
+            0 if metrics is None else max(_positive("metrics", metrics) // 60_000, 1),
         )
         self._clock = clock
         self._connection, self._own_connection = connect(connection)
         # Its deadline is shorter than a lock: a renewal that waits longer is no renewal.
         self._sync = SyncConnection(self._connection.url, timeout=min(5, self._lock_ms / 3000))
         self._threads = Threads(f"oxcart-{queue}")
-        self._run_job = runner(process, self._threads, self._sync)
+        self._children = self._pool(isolation, isolation_memory, time_limit_s)
+        self._run_job = runner(process, self._threads, self._sync, self._children)
         self._listeners = Listeners()
         self.phase = Phase.CREATED
         self.paused = False
@@ -165,6 +177,8 @@ class Worker:
         """
         if self.phase is not Phase.CREATED:
             raise OptionsError(f"this worker is {self.phase.value}: make a new one to run again")
+        if self._children is not None:
+            self._children.warm()
         self.phase, self._running_in = Phase.RUNNING, asyncio.current_task()
         self._changed, self._closed = asyncio.Event(), asyncio.Event()
         held: dict[str, str] = {}
@@ -233,7 +247,8 @@ class Worker:
     def cancel_job(self, job_id: str, reason: str = "") -> bool:
         """Cancel a job that runs here; it fails for good, with `reason`. False if it doesn't run here.
 
-        An `async def` is cancelled where it awaits; a plain function has to look at `job.cancelled`.
+        An `async def` is cancelled where it awaits; a plain function has to look at `job.cancelled`. A child process
+        that does not end its job so within a second is killed.
         """
         attempt = self._attempts.get(job_id)
         if attempt is None or attempt.task is None or attempt.task.done():
@@ -327,9 +342,29 @@ class Worker:
 
     async def _close_connections(self) -> None:
         self._threads.close()
+        if self._children is not None:
+            await self._children.close()
         await asyncio.to_thread(self._sync.close)
         if self._own_connection:
             await self._connection.close()
+
+    def _pool(self, isolation: object, memory: int | None, time_limit_s: float | None) -> Children | None:
+        """The child processes that jobs run in, if they are to."""
+        if memory is not None:
+            _whole("isolation_memory", memory, 1)
+        if isolation is None and memory is None:
+            return None
+        if isolation != "process":
+            needed = "isolation_memory needs it" if isolation is None else "it is 'process', or None"
+            raise OptionsError(f"isolation={isolation!r}: {needed}")
+        return Children(
+            self.keys,
+            self._connection.url,
+            self._connection.transport.timeout,
+            memory=memory,
+            time_limit_s=time_limit_s,
+            on_trouble=lambda error: self._report(error),
+        )
 
     def _marker(self) -> Marker:
         source = self._connection.transport
@@ -407,8 +442,8 @@ class Worker:
         attempt, record = outcome.attempt, outcome.attempt.record
         if code in (-4, -9):
             # As Node does: children that are not done fail the attempt; a failed child fails the job for good.
-            kind = PendingChildren if code == -4 else Unrecoverable
-            error = kind(wire.refused_completion(code, record.id))
+            kind = PendingChildren if code == -4 else FailedChildren
+            error = kind(wire.refused_completion(code, record.id), record.id, code)
             self._shuttle.hand_in(judge(attempt, error, self._rules))
             return
         self._forget(attempt)

@@ -3,13 +3,15 @@
 import readline from 'node:readline';
 
 const [version, path] = process.argv.slice(2);
-const { Queue, Worker, QueueEvents, FlowProducer, UnrecoverableError } = await import(version === '5' ? 'bullmq5' : 'bullmq');
+const { Queue, Worker, QueueEvents, FlowProducer, Job, UnrecoverableError } = await import(version === '5' ? 'bullmq5' : 'bullmq');
 const connection = { path, maxRetriesPerRequest: null };
 
 const queues = new Map();
 const workers = new Map();
 const listeners = new Map();
 const held = new Map();
+const hands = new Map();
+const taken = new Map();
 const sites = [];
 let flows;
 
@@ -22,6 +24,20 @@ const jobOf = async (queue, id) => {
   const job = await queueOf(queue).getJob(id);
   if (!job) throw new Error(`no job ${id}`);
   return job;
+};
+// A handle of a job that may be gone, so that what is asked of it is answered by Redis.
+const handleOf = async (queue, id) => await queueOf(queue).getJob(id) ?? new Job(queueOf(queue), 'gone', {}, {}, id);
+// A worker without a processor, to take jobs by hand.
+const handOf = async (queue, options = {}) => {
+  const key = `${queue} ${JSON.stringify(options)}`;
+  if (!hands.has(key)) {
+    const worker = new Worker(queue, null, { connection, lockDuration: 600000, stalledInterval: 600000, ...options });
+    worker.on('error', () => {});
+    workers.set(queue, [...(workers.get(queue) ?? []), worker]);
+    await worker.waitUntilReady();
+    hands.set(key, worker);
+  }
+  return hands.get(key);
 };
 const plain = async (job) => ({ ...job.toJSON(), state: await job.getState() });
 
@@ -94,6 +110,38 @@ const ops = {
     app.use('/', server.getRouter());
     return new Promise((up) => { const web = app.listen(0, '127.0.0.1', () => up(web.address().port)); sites.push(web); });
   },
+  onJob: async ({ queue, id, method, args }) => (await handleOf(queue, id))[method](...(args ?? [])),
+  take: async ({ queue, token, options }) => {
+    const worker = await handOf(queue, options);
+    const job = await worker.getNextJob(token, { block: false });
+    if (!job) {
+      // It may remember a rate limit, which the next one would have to find by itself.
+      for (const [key, one] of hands) if (one === worker) hands.delete(key);
+      return null;
+    }
+    taken.set(`${queue}:${job.id}`, job);
+    return job.id;
+  },
+  // What becomes of a job that was taken; of one that was not, if it says so itself.
+  settle: async ({ queue, id, method, args, error, unrecoverable }) => {
+    const job = taken.get(`${queue}:${id}`) ?? await handleOf(queue, id);
+    const thrown = error === undefined ? [] : [new (unrecoverable ? UnrecoverableError : Error)(error)];
+    try {
+      return await job[method](...thrown, ...(args ?? []));
+    } catch (refused) {
+      taken.delete(`${queue}:${id}`); // it has noted a failure that did not come to be
+      throw refused;
+    }
+  },
+  page: async ({ queue, args }) => (await queueOf(queue).getJobs(...args)).map((job) => job.id),
+  seen: async ({ queue, id }) => (await queueOf(queue).getJob(id))?.toJSON() ?? null,
+  checkStalled: async ({ queue, options }) => (await handOf(queue, options)).moveStalledJobsToWait(),
+  forget: async ({ queue }) => {
+    await queueOf(queue).waitUntilReady();
+    await ops.closeWorkers({ queue });
+    for (const key of hands.keys()) if (key.startsWith(`${queue} `)) hands.delete(key);
+    for (const key of taken.keys()) if (key.startsWith(`${queue}:`)) taken.delete(key);
+  },
   // Between two tests: as if nothing had been made.
   reset: async () => {
     for (const { fail } of held.values()) fail(new Error('the test is over'));
@@ -105,7 +153,7 @@ const ops = {
       if (await Promise.race([closing, soon]) === 'late') await worker.close(true);
     }));
     await Promise.all([...listeners.values(), ...queues.values(), ...(flows ? [flows] : [])].map((one) => one.close()));
-    for (const map of [workers, listeners, queues]) map.clear();
+    for (const map of [workers, listeners, queues, hands, taken]) map.clear();
     flows = undefined;
   },
 };

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..call import Call, call, nothing, unless_refused
 from ..keys import Keys
 
@@ -54,10 +56,26 @@ def retry_job(keys: Keys, job_id: str, lifo: bool, *, reset_attempts: bool, rese
     return call("retry_job", keys, read, *resets, prefix=keys.prefix, id=job_id, lifo=int(lifo))
 
 
-def remove_job(keys: Keys, job_id: str, children: bool) -> Call[bool]:
-    """Remove a job, with `children` all below it; answers whether there was one."""
-    read = unless_refused(keys, job_id, bool)
-    return call("remove_job", keys, read, prefix=keys.prefix, id=job_id, children=int(children))
+LARGEST_REMOVAL = 250
+"""How many jobs of a tree one call removes; fewer, where it has to look for them in long lists."""
+
+
+def remove_job(keys: Keys, job_id: str, children: bool, going_on: bool) -> Call[bool | None]:
+    """Remove a job, with `children` all below it; answers whether there was one, or None if there is more to do."""
+
+    def read(reply: Any) -> bool | None:
+        return None if reply == 2 else bool(reply)
+
+    return call(
+        "remove_job",
+        keys,
+        unless_refused(keys, job_id, read),
+        prefix=keys.prefix,
+        id=job_id,
+        children=int(children),
+        budget=LARGEST_REMOVAL,
+        going_on=int(going_on),
+    )
 
 
 def remove_dedup(keys: Keys, dedup_id: str, owner: str = "") -> Call[bool]:

@@ -10,6 +10,7 @@ from ...errors import OptionsError
 from ..call import Call, Command, call, nothing, unless_refused
 from ..keys import JOB_KEYS, SUFFIXES, Keys, glob_literal
 from ..states import HOLDERS, JobState
+from ..wire import read_int
 
 LARGEST_SWEEP = 250
 """How many jobs one call looks at or handles."""
@@ -30,6 +31,16 @@ class Swept:
 
     looked_at: int
     erased: Sequence[str]
+    newer: int
+    """How many it left, since they came after it had begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """When a sweep began: what is newer stays. By the queue's counter of ids, and in milliseconds since 1970."""
+
+    newest: int
+    begun_ms: int
 
 
 def size(keys: Keys, state: JobState) -> Command[int]:
@@ -39,13 +50,21 @@ def size(keys: Keys, state: JobState) -> Command[int]:
     return Command(("ZCARD", keys.one(HOLDERS[state])), int)
 
 
-def sweep(keys: Keys, state: JobState, cutoff_ms: int, skip: int, count: int) -> Call[Swept]:
+def counter(keys: Keys) -> Command[int]:
+    """The counter of ids: no job has a higher number yet."""
+    return Command(("GET", keys.one("id")), lambda reply: read_int(reply))
+
+
+def sweep(
+    keys: Keys, state: JobState, cutoff_ms: int, skip: int, count: int, since: Since | None = None
+) -> Call[Swept]:
     """Erase those of the next `count` jobs of a state that are not younger than `cutoff_ms`; `skip`: what stays."""
 
     def read(reply: Any) -> Swept:
         return Swept(*reply)
 
     count = min(count, LARGEST_SWEEP)
+    newest, begun = ("", "") if since is None else (since.newest, since.begun_ms)
     if state in _LISTS:
         return call(
             "sweep_list",
@@ -57,6 +76,8 @@ def sweep(keys: Keys, state: JobState, cutoff_ms: int, skip: int, count: int) ->
             count=count,
             cutoff=cutoff_ms,
             unlocked=int(state is JobState.ACTIVE),
+            newest=newest,
+            begun=begun,
         )
     if state not in _AGED_BY:
         raise OptionsError(f"state={str(state)!r}: jobs of this state can't be cleaned")
@@ -70,6 +91,8 @@ def sweep(keys: Keys, state: JobState, cutoff_ms: int, skip: int, count: int) ->
         count=count,
         cutoff=cutoff_ms,
         aged_by=_AGED_BY[state],
+        newest=newest,
+        begun=begun,
     )
 
 
@@ -89,11 +112,20 @@ def obliterate(keys: Keys, force: bool) -> Call[int]:
     return call("obliterate", keys, read, prefix=keys.prefix, count=LARGEST_SWEEP, force=int(force))
 
 
-def move_to_wait(keys: Keys, state: JobState, latest: int | None, count: int) -> Call[tuple[int, int]]:
-    """Move jobs of a set whose score is not above `latest` to `wait`; how many were, and how many were no jobs."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one move to `wait` did: how many jobs went, how many ids were none, and how many are damaged and stay."""
 
-    def read(reply: Any) -> tuple[int, int]:
-        return reply[0], reply[1]
+    moved: int
+    dropped: int
+    stayed: int
+
+
+def move_to_wait(keys: Keys, state: JobState, latest: int | None, skip: int, count: int) -> Call[Moved]:
+    """Move the next `count` jobs of a set whose score is not above `latest` to `wait`; `skip`: what stays."""
+
+    def read(reply: Any) -> Moved:
+        return Moved(*reply)
 
     return call(
         "move_to_wait",
@@ -102,6 +134,7 @@ def move_to_wait(keys: Keys, state: JobState, latest: int | None, count: int) ->
         extra_keys={"holder": keys.one(HOLDERS[state])},
         prefix=keys.prefix,
         state=state,
+        skip=skip,
         count=min(count, LARGEST_SWEEP),
         latest="+inf" if latest is None else latest,
     )
@@ -129,13 +162,18 @@ def scan_keys(keys: Keys, cursor: str) -> Command[tuple[str, list[str]]]:
 
 
 def job_of(keys: Keys, key: str) -> str | None:
-    """The id of the job that a key belongs to; None for a key of the queue itself."""
+    """The id of the job that a key belongs to; None for a key of the queue itself, or perhaps of another one.
+
+    Prefixes may have colons: below `bull:a:` there are the keys of queue `b` of prefix `bull:a` too. So only ids
+    without one count, as in Node.
+    """
     name = key.removeprefix(keys.prefix)
     if name in _OWN or name.startswith(_OWN_BELOW):
         return None
-    owner, _, beside = name.rpartition(":")
-    # An id has no colon, or two: what would leave one is such an id as a whole.
-    return owner if beside in _BESIDE and owner.count(":") != 1 else name
+    owner, colon, beside = name.partition(":")
+    if colon and beside not in _BESIDE:
+        return None
+    return owner
 
 
 def waiting_ids(keys: Keys, name: str, start: int) -> Command[list[str]]:
@@ -144,8 +182,8 @@ def waiting_ids(keys: Keys, name: str, start: int) -> Command[list[str]]:
 
 
 def which_are_nowhere(keys: Keys, ids: Sequence[str]) -> Call[list[str]]:
-    """Which of these ids no sorted set holds."""
-    return call("which_are_nowhere", keys, list, *ids)
+    """Which of these ids are of something left of a job that no sorted set holds."""
+    return call("which_are_nowhere", keys, list, *ids, prefix=keys.prefix)
 
 
 def remove_orphans(keys: Keys, ids: Sequence[str]) -> Call[int]:

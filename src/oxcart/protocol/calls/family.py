@@ -11,6 +11,7 @@ from ..call import Call, call, unless_refused
 from ..keys import Keys
 from ..record import JobRecord
 from ..states import JobState
+from .change import LARGEST_REMOVAL
 from .read import record_of
 
 
@@ -107,10 +108,20 @@ def count_dependencies(keys: Keys, job_id: str) -> Call[dict[str, int]]:
     return call("count_dependencies", keys, read, prefix=keys.prefix, id=job_id)
 
 
-def remove_unprocessed_children(keys: Keys, job_id: str) -> Call[int]:
-    """Remove the children that a parent still waits for; answers how many."""
-    read = unless_refused(keys, job_id, int)
-    return call("remove_unprocessed_children", keys, read, prefix=keys.prefix, id=job_id)
+def remove_unprocessed_children(keys: Keys, job_id: str) -> Call[tuple[int, bool]]:
+    """Remove some of the children that a parent still waits for; answers how many, and whether to call again."""
+
+    def read(reply: Any) -> tuple[int, bool]:
+        return reply[0], bool(reply[1])
+
+    return call(
+        "remove_unprocessed_children",
+        keys,
+        unless_refused(keys, job_id, read),
+        prefix=keys.prefix,
+        id=job_id,
+        budget=LARGEST_REMOVAL,
+    )
 
 
 def leave_parent(keys: Keys, job_id: str, parent_key: str) -> Call[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from ..call import Call, Command, call
 from ..keys import Keys, glob_literal
@@ -45,12 +45,35 @@ def page(
         "read_page",
         keys,
         read,
-        extra_keys={"holder": keys.one(HOLDERS[state])},
+        extra_keys=_holders(keys, state),
         prefix=keys.prefix,
         start=start,
         stop=stop,
         descending=int(descending),
     )
+
+
+def ids(keys: Keys, state: JobState, start: int, stop: int) -> Call[list[str]]:
+    """Ids of a range of one state, next to run or oldest first."""
+    return call("read_ids", keys, list, extra_keys=_holders(keys, state), start=start, stop=stop)
+
+
+def members(keys: Keys, state: JobState, wanted: Sequence[str]) -> Call[list[JobRecord]]:
+    """Those of these jobs that are still there, and as far as that can be told quickly, in this state."""
+
+    def read(reply: Any) -> list[JobRecord]:
+        parts = iter(reply)
+        records = (record_of(job_id, found) for job_id, found in zip(parts, parts, strict=True))
+        return [record for record in records if record is not None]
+
+    extra = {"holder": keys.one(HOLDERS[state])}
+    return call("read_members", keys, read, *wanted, extra_keys=extra, prefix=keys.prefix)
+
+
+def _holders(keys: Keys, state: JobState) -> dict[str, str]:
+    """Where the jobs of a state are; those that version 5 put aside count as waiting."""
+    holder = keys.one(HOLDERS[state])
+    return {"holder": holder, "aside": keys.one("paused") if state is JobState.WAITING else holder}
 
 
 def counts(keys: Keys) -> Call[dict[str, int]]:
@@ -106,7 +129,7 @@ def metrics(keys: Keys, kind: str, start: int, stop: int) -> Call[Metrics]:
 
     def read(reply: Any) -> Metrics:
         count, time, _, points, total = reply
-        return Metrics(int(count), [int(point) for point in points], total, moment(int(time)))
+        return Metrics(read_int(count), [read_int(point) for point in points], total, moment(read_int(time)))
 
     return call("read_metrics", keys, read, prefix=keys.prefix, kind=kind, start=start, stop=stop)
 
@@ -121,7 +144,7 @@ def meta(keys: Keys) -> Command[dict[str, str]]:
 
     def read(reply: Any) -> dict[str, str]:
         pairs = iter(reply)
-        return reply if isinstance(reply, dict) else dict(zip(pairs, pairs, strict=True))  # pyright: ignore[reportUnknownVariableType]
+        return dict(zip(pairs, pairs, strict=True))
 
     return Command(("HGETALL", keys.one("meta")), read)
 
@@ -169,11 +192,6 @@ def _clients(reply: Any, exact: str, named: str) -> list[WorkerInfo]:
 
 
 def _each_client(reply: Any) -> Iterator[dict[str, str]]:
-    # redis-py reads the lines by itself, a bare connection brings them as they are.
-    if isinstance(reply, list):
-        for client in cast(list[dict[str, Any]], reply):
-            yield {name: str(value) for name, value in client.items()}
-        return
     for line in str(reply).splitlines():
         words = (word.partition("=") for word in line.split(" "))
         yield {name: value for name, separator, value in words if separator}

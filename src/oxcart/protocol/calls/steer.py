@@ -6,6 +6,7 @@ from typing import Any
 
 from ..call import Call, Command, call, nothing
 from ..keys import Keys
+from ..wire import read_int
 
 LARGEST_MERGE = 1000
 """How many jobs that version 5 put aside one call brings back."""
@@ -43,8 +44,8 @@ def limits(keys: Keys) -> Command[tuple[int | None, tuple[int, int] | None]]:
     """The global concurrency, and the global rate limit with its duration in milliseconds."""
 
     def read(reply: Any) -> tuple[int | None, tuple[int, int] | None]:
-        concurrency, most, duration = (int(text) if text else None for text in reply)
-        return concurrency, None if most is None else (most, duration or 0)
+        concurrency, most, duration = (read_int(text) for text in reply)
+        return concurrency if concurrency > 0 else None, (most, max(duration, 1)) if most > 0 else None
 
     return Command(("HMGET", keys.one("meta"), "concurrency", "max", "duration"), read)
 

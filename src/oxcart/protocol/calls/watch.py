@@ -17,8 +17,9 @@ NEWEST = "$"
 LARGEST_READ = 500
 """How many events of a stream one read brings."""
 LARGEST_LOOK_BACK = 1000
+MOST_FIELDS = 1000
 
-_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
+_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 
 
 class Entry(NamedTuple):
@@ -36,7 +37,9 @@ def order(entry_id: str) -> tuple[int, int]:
 
 def check_since(since: object) -> str:
     """Where to start to read: `$` for what is new, or an id of the stream."""
-    if not isinstance(since, str) or not (since == NEWEST or _ID.fullmatch(since)):
+    match = _ID.fullmatch(since) if isinstance(since, str) else None
+    fits = match is not None and all(int(part or 0) < 2**64 for part in match.groups())
+    if not isinstance(since, str) or not (since == NEWEST or fits):
         raise OptionsError(
             f"since={since!r}: '$' for new events only, or the id of an event, such as '1700000000000-0'"
         )
@@ -50,13 +53,14 @@ def last_id(keys: Keys) -> Command[str]:
     )
 
 
-def read_streams(cursors: Mapping[str, str], block_ms: int) -> Command[dict[str, list[Entry]]]:
-    """Wait for events after these ids in several streams (by key), and read them."""
+def read_streams(cursors: Mapping[str, str], block_ms: int | None) -> Command[dict[str, list[Entry]]]:
+    """Wait for events after these ids in several streams (by key), and read them; None doesn't wait."""
 
     def read(reply: Any) -> dict[str, list[Entry]]:
         return {str(key): _entries(entries) for key, entries in reply or ()}
 
-    words: list[Argument] = ["XREAD", "COUNT", LARGEST_READ, "BLOCK", block_ms, "STREAMS", *cursors, *cursors.values()]
+    block: list[Argument] = [] if block_ms is None else ["BLOCK", block_ms]
+    words: list[Argument] = ["XREAD", "COUNT", LARGEST_READ, *block, "STREAMS", *cursors, *cursors.values()]
     return Command(tuple(words), read)
 
 
@@ -69,9 +73,7 @@ def read_back(keys: Keys, before: str) -> Command[list[Entry]]:
 def _entries(reply: Any) -> list[Entry]:
     found: list[Entry] = []
     for entry_id, fields in reply or ():
-        if isinstance(fields, dict):  # redis-py has made it one already
-            found.append(Entry(str(entry_id), cast(dict[str, str], fields)))
-        elif fields:
+        if fields:
             pairs = iter(fields)
             found.append(Entry(str(entry_id), dict(zip(pairs, pairs, strict=False))))
     return found
@@ -120,11 +122,19 @@ def publish(keys: Keys, kind: str, fields: Mapping[str, Any]) -> Call[str]:
     """Write an event of one's own."""
     if not isinstance(cast(object, kind), str) or not kind:
         raise OptionsError(f"publish({kind!r}): the kind of an event is a non-empty string")
+    kind = wire.sendable(kind)
+    if kind == "error":
+        raise OptionsError("publish('error'): Node's listeners end their program on it; take another word")
     if kind in KINDS:
         raise OptionsError(f"publish({kind!r}): the queue itself tells this; take another word")
+    if not isinstance(cast(object, fields), Mapping) or len(fields) > MOST_FIELDS:
+        raise OptionsError(f"publish({kind!r}): fields are a mapping with at most {MOST_FIELDS} names")
     words: list[str] = []
     for name, value in fields.items():
         if not isinstance(cast(object, name), str) or name == "event":
             raise OptionsError(f"publish({kind!r}): {name!r} can't be the name of a field")
-        words += (name, value if isinstance(value, str) else wire.encode(value, f"field {name!r} of event {kind!r}"))
+        words += (
+            wire.sendable(name),
+            wire.sendable(value) if isinstance(value, str) else wire.encode(value, f"field {name!r} of event {kind!r}"),
+        )
     return call("publish_event", keys, str, *words, kind=kind)

@@ -3,8 +3,8 @@
 -- keys: delayed marker meta events
 -- args: prefix id now delay_ms
 -- returns: 0, or -1 no such job, -3 not delayed
--- include: read_meta, put_delayed, mark_delayed
-if redis.call("EXISTS", prefix .. id) == 0 then
+-- include: is_job, read_meta, put_delayed, mark_delayed
+if not is_job(prefix .. id) then
   return -1
 end
 if redis.call("ZREM", keys.delayed, id) == 0 then

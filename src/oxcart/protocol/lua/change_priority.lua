@@ -3,8 +3,8 @@
 -- keys: wait paused active prioritized pc marker meta
 -- args: prefix id priority lifo
 -- returns: 0, or -1 no such job
--- include: read_meta, enqueue, wake
-if redis.call("EXISTS", prefix .. id) == 0 then
+-- include: is_job, read_meta, enqueue, wake
+if not is_job(prefix .. id) then
   return -1
 end
 local rank = tonumber(priority)

@@ -3,13 +3,13 @@
 -- keys: wait active prioritized pc delayed marker meta events
 -- args: prefix id
 -- returns: 0, or -1 no such job, -3 not delayed
--- include: read_meta, enqueue, emit, wake
+-- include: is_job, read_meta, enqueue, emit, wake
 local key = prefix .. id
-if redis.call("ZREM", keys.delayed, id) == 0 then
-  return redis.call("EXISTS", key) == 0 and -1 or -3
+if not is_job(key) then
+  return -1
 end
-if redis.call("EXISTS", key) == 0 then
-  return -1 -- an id without a job: nobody misses it
+if redis.call("ZREM", keys.delayed, id) == 0 then
+  return -3
 end
 enqueue(keys, id, tonumber(redis.call("HGET", key, "priority")) or 0)
 redis.call("HSET", key, "delay", 0)

@@ -1,25 +1,18 @@
 -- Reads the ids and hashes of a range of one state. Lists run from their right end, sets from their lowest score.
 --
--- keys: holder
+-- `aside`: a list whose jobs come before those of `holder`, such as those that version 5 has put aside.
+--
+-- keys: holder aside
 -- args: prefix start stop descending
 -- returns: {id, hash or type, id, …}
-local ids
+-- include: read_list
+local ids = {}
 local kind = redis.call("TYPE", keys.holder)["ok"]
-if kind == "list" then
-  start, stop = tonumber(start), tonumber(stop)
-  if descending == "1" then
-    ids = redis.call("LRANGE", keys.holder, start, stop)
-  else
-    local mirrored = redis.call("LRANGE", keys.holder, 0 - (stop + 1), 0 - (start + 1)) -- not minus zero
-    ids = {}
-    for at = #mirrored, 1, -1 do
-      ids[#ids + 1] = mirrored[at]
-    end
-  end
-elseif kind == "zset" then
+if kind == "zset" then
   ids = redis.call(descending == "1" and "ZREVRANGE" or "ZRANGE", keys.holder, start, stop)
-else
-  ids = {}
+elseif kind == "list" or redis.call("TYPE", keys.aside)["ok"] == "list" then
+  local lists = keys.aside == keys.holder and { keys.holder } or { keys.aside, keys.holder }
+  ids = read_list(lists, tonumber(start), tonumber(stop), descending == "1")
 end
 local found = {}
 for _, id in ipairs(ids) do

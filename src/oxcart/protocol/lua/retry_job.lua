@@ -3,9 +3,9 @@
 -- keys: wait active prioritized pc completed failed marker meta events
 -- args: prefix id lifo *resets
 -- returns: 0, or -1 no such job, -3 not finished
--- include: read_meta, start_over, enqueue, emit, wake
+-- include: is_job, read_meta, start_over, enqueue, emit, wake
 local key = prefix .. id
-if redis.call("EXISTS", key) == 0 then
+if not is_job(key) then
   return -1
 end
 local state = redis.call("ZREM", keys.failed, id) == 1 and "failed"
@@ -13,7 +13,7 @@ local state = redis.call("ZREM", keys.failed, id) == 1 and "failed"
 if not state then
   return -3
 end
-start_over(key, state)
+pcall(start_over, key, state) -- what is wrong with its parent must not keep it
 if #ARGV >= resets_at then
   redis.call("HDEL", key, unpack(ARGV, resets_at))
 end

@@ -3,7 +3,8 @@
 -- keys:
 -- args: prefix id data
 -- returns: 0, or -1 no such job
-if redis.call("EXISTS", prefix .. id) == 0 then
+-- include: is_job
+if not is_job(prefix .. id) then
   return -1
 end
 redis.call("HSET", prefix .. id, "data", data)

@@ -1,8 +1,9 @@
--- Which of these ids no sorted set holds: they wait in a list, are active, or are nowhere.
+-- Which of these ids are of something left of a job that no sorted set holds: it is in a list, or nowhere.
 --
 -- keys: delayed prioritized completed failed waiting_children
--- args: *ids
+-- args: prefix *ids
 -- returns: ids
+-- include: is_left
 local found = {}
 for at = ids_at, #ARGV do
   local id = ARGV[at]
@@ -10,7 +11,7 @@ for at = ids_at, #ARGV do
   for _, key in pairs(keys) do
     held = held or redis.call("ZSCORE", key, id)
   end
-  if not held then
+  if not held and is_left(prefix .. id) then
     found[#found + 1] = id
   end
 end

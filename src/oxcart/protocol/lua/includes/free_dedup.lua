@@ -16,6 +16,12 @@ local function free_dedup(keys, prefix, id, dedup_id, meta, now)
   end
   local counter = redis.call("INCR", keys.id)
   local next_id = kept[4] or tostring(counter)
+  if redis.call("EXISTS", prefix .. next_id) == 1 then
+    -- Its id was taken meanwhile.
+    emit(keys, "duplicated", "jobId", next_id)
+    redis.call("DEL", next_key)
+    return
+  end
   local readable, opts = pcall(cjson.decode, kept[3] or "{}")
   opts = readable and type(opts) == "table" and opts or {}
   local delay, priority = tonumber(opts.delay) or 0, tonumber(opts.priority) or 0

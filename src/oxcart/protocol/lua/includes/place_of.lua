@@ -1,4 +1,4 @@
--- Splits a reference to a job into what its queue's keys start with, and its id.
+-- Splits a reference to a job into what its queue's keys start with, and its id; nothing if it is no reference.
 --
 -- The id is what stands after the last colon; an id of three parts, which is legal, shows by the hash that is there.
 local function place_of(reference)

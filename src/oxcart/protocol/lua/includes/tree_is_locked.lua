@@ -11,9 +11,10 @@ local function tree_is_locked(prefix, id, children, seen)
     return true
   end
   if children then
-    for _, reference in ipairs(redis.call("SMEMBERS", key .. ":dependencies")) do
+    local pending = redis.pcall("SMEMBERS", key .. ":dependencies")
+    for _, reference in ipairs(pending.err and {} or pending) do
       local queue, child = place_of(reference)
-      if tree_is_locked(queue, child, true, seen) then
+      if queue and tree_is_locked(queue, child, true, seen) then
         return true
       end
     end

@@ -1,0 +1,17 @@
+"""Removes a job with all below it, in as many calls as that takes."""
+
+from __future__ import annotations
+
+from ..protocol.calls import change
+from ..protocol.keys import Keys
+from .connection import Connection
+from .gently import Gently
+
+
+async def remove(connection: Connection, keys: Keys, job_id: str, children: bool) -> bool:
+    """Whether there was one. If this is cut off, what is left of the tree is whole: leaves go first."""
+    gently = Gently(connection)
+    done = await gently.run(change.remove_job(keys, job_id, children, going_on=False))
+    while done is None:
+        done = await gently.run(change.remove_job(keys, job_id, children, going_on=True))
+    return done
