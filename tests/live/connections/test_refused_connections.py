@@ -1,7 +1,5 @@
 """Connections that are refused, misspelt or forked: told by the right error, in both shells, and nobody hangs."""
 
-# ruff: noqa: F811 (fixtures of the neighbouring file are taken by their names)
-
 from __future__ import annotations
 
 import asyncio
@@ -15,18 +13,16 @@ from redis.asyncio import Redis
 
 from oxcart import ConnectionFailed, OptionsError, OxcartError, Queue, ServerRefused, Worker
 from tests.conftest import wait_until
-from tests.live.test_connections import (
+from tests.live.connections.test_connections import (
     BOTH,
     READER,
     WORKER,
     Server,
-    admin,  # noqa: F401
     ask,
     make_user,
     name_of,
     quick,
     runs,
-    server,  # noqa: F401
     serving,
     serving_cluster,
 )
