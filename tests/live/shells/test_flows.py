@@ -106,7 +106,7 @@ async def test_a_flow_may_span_queues_and_prefixes(
     assert [found.id for found in await node.job.children()] == [child.job.id]
     hands.work()
     far.close()
-    await redis.delete(*[key async for key in redis.scan_iter(f"o:th:{other}:*")])
+    await redis.delete(*(await redis.keys(f"o:th:{other}:*")))
 
 
 async def test_each_failure_policy_does_to_the_parent_what_it_says(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...errors import OptionsError, refusal
@@ -35,7 +35,7 @@ class NewNode:
     keys: Keys
     job: NewJob
     parent: NewNode | None
-    children: list[NewNode] = field(default_factory=lambda: list[NewNode]())
+    children: list[NewNode]
 
     @property
     def id(self) -> str:
@@ -85,7 +85,7 @@ class FlowPreparer:
         keys, preparer = self._queue(flow.queue, flow.prefix or self._prefix)
         job = preparer.prepare(flow.name, {} if flow.data is MISSING else flow.data, options)
         job.own_id = job.own_id or str(uuid.uuid4())
-        return NewNode(flow, keys, job, parent)
+        return NewNode(flow, keys, job, parent, [])
 
     def _queue(self, name: str, prefix: str) -> tuple[Keys, Preparer]:
         found = self._queues.get((name, prefix))
@@ -134,6 +134,7 @@ def plan(
 
 def _add(nodes: Sequence[NewNode], producer: str, number: int, *, release: bool) -> Call[Placed]:
     here = {id(node) for node in nodes}
+    sent = list(nodes)
     rest: list[Argument] = []
     for node in nodes:
         rest += _arguments(node, beside=node.parent is None or id(node.parent) not in here)
@@ -142,7 +143,7 @@ def _add(nodes: Sequence[NewNode], producer: str, number: int, *, release: bool)
     def read(reply: Any) -> Placed:
         existing, suppressed, refused = reply
         if refused:
-            raise _refused(nodes[refused[0] - 1], refused[1])
+            raise _refused(sent[int(refused[0]) - 1], refused[1])
         instead = (suppressed[0] - 1, suppressed[1]) if suppressed else None
         return Placed(frozenset(position - 1 for position in existing), instead)
 
@@ -179,9 +180,11 @@ def _arguments(node: NewNode, *, beside: bool) -> tuple[Argument, ...]:
 
 
 def _check(nodes: Sequence[NewNode]) -> Call[None]:
+    sent = list(nodes)
+
     def read(reply: Any) -> None:
         if reply:
-            raise _refused(nodes[reply - 1], HAS_OTHER_PARENT)
+            raise _refused(sent[int(reply) - 1], HAS_OTHER_PARENT)
 
     pairs = [text for node in nodes for text in (node.key, node.job.shape.parent_key)]
     return call("find_other_parent", nodes[0].keys, read, *pairs)
