@@ -15,8 +15,6 @@ PART_1_LATER: dict[int, str] = {
 """Traps of what is not built yet. Whoever builds it takes them out of here and writes their tests."""
 
 PART_2_LATER: dict[int, str] = {
-    11: "comes with flows: a flow whose child has another parent already",
-    12: "comes with flows: adding many to a parent that does not exist",
     15: "comes with schedulers: the next iteration is made when a job is taken",
     16: "comes with schedulers: which job asks for the next iteration",
     17: "comes with schedulers: what the options of an iteration have to say",
@@ -28,6 +26,5 @@ PART_2_LATER: dict[int, str] = {
     23: "comes with schedulers: the dialect of patterns",
     24: "comes with schedulers: patterns when clocks are changed",
     26: "comes with schedulers: deduplication in a template",
-    39: "comes with flows: reading a parent's children page by page",
 }
 """The same of part 2."""

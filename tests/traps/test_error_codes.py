@@ -11,6 +11,7 @@ from oxcart import (
     Backoff,
     Deduplication,
     FailedChildren,
+    HasOtherParent,
     InvalidState,
     Job,
     JobError,
@@ -19,6 +20,8 @@ from oxcart import (
     JobSpec,
     LockLost,
     OptionsError,
+    Parent,
+    ParentNotFound,
     PayloadError,
     PendingChildren,
     Queue,
@@ -35,14 +38,12 @@ from tests.hands import TOKEN, Hands
 from tests.traps.wire import MINUTE, Wire, is_finished, lose, settle
 
 LATER = {
-    -5: "comes with flows: adding a child to a parent that does not exist",
-    -7: "comes with flows: a child that has another parent already",
     -10: "comes with schedulers: the job of the next iteration exists already",
     -11: "comes with schedulers: this slot and the next one are taken",
 }
 """Codes of what is not built yet. Whoever builds it takes them out of here and writes their tests."""
 
-TESTED = {-1, -2, -3, -4, -6, -8, -9}
+TESTED = {-1, -2, -3, -4, -5, -6, -7, -8, -9}
 OURS = {-20, -21, -31, -32}
 """Codes that only our scripts answer."""
 
@@ -232,6 +233,22 @@ async def test_minus_4_and_9_are_what_a_worker_tells_of_the_failure(
 
 
 # ---------------------------------------------------------------------------------- codes that only our scripts answer
+
+
+async def test_minus_5_the_parent_does_not_exist(queue: Queue) -> None:
+    with pytest.raises(ParentNotFound) as caught:
+        await queue.add("x", parent=Parent("nobody", queue.name))
+    key = f"bull:{queue.name}:nobody"
+    assert (caught.value.code, caught.value.job_id) == (-5, key)
+    assert f"no job of {queue.name} can be added under the parent {key}" in str(caught.value)
+
+
+async def test_minus_7_the_job_has_another_parent(queue: Queue) -> None:
+    first, second = await queue.add("x"), await queue.add("x")
+    await queue.add("child", job_id="kid", parent=first)
+    with pytest.raises(HasOtherParent) as caught:
+        await queue.add("child", job_id="kid", parent=second)
+    assert says(caught.value, -7, "kid", queue)
 
 
 async def test_minus_21_a_locked_job_is_not_removed(queue: Queue, hands: Hands) -> None:

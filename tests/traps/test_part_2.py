@@ -9,7 +9,21 @@ from typing import Any
 
 import pytest
 
-from oxcart import DamagedJob, Deduplication, Job, JobLocked, JobSpec, Queue, QueueEvents, SchedulerError
+from oxcart import (
+    DamagedJob,
+    Deduplication,
+    Flow,
+    FlowProducer,
+    HasOtherParent,
+    Job,
+    JobLocked,
+    JobSpec,
+    Parent,
+    ParentNotFound,
+    Queue,
+    QueueEvents,
+    SchedulerError,
+)
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.hands import TOKEN, Hands
 from tests.traps.wire import MINUTE, Wire, is_finished, now, settle
@@ -679,3 +693,50 @@ async def test_trap_40_the_old_field_attemptsmade_counts_if_it_is_there(
     await run_worker(fail)
     await wait_until(lambda: is_finished(queue, job.id))
     assert (await wire.fields(job.id))["ats"] == "1"
+
+
+# ----------------------------------------------------------------------------------------- making and reading flows
+
+
+async def test_trap_11_a_flow_with_a_child_of_another_parent_is_not_added_at_all(
+    queue: Queue, flows: FlowProducer, wire: Wire
+) -> None:
+    """Node adds the rest, and the new parent waits for ever."""
+    name = queue.name
+    await flows.add(Flow(name, "old", job_id="old", children=[Flow(name, "x", job_id="kid")]))
+    before = await wire.redis.keys(f"bull:{name}:*")
+    with pytest.raises(HasOtherParent):
+        await flows.add(
+            Flow(name, "new", job_id="new", children=[Flow(name, "x", job_id="own"), Flow(name, "x", job_id="kid")])
+        )
+    assert sorted(await wire.redis.keys(f"bull:{name}:*")) == sorted(before)
+
+
+async def test_trap_12_a_parent_that_is_missing_is_an_error_in_a_bulk_too(queue: Queue) -> None:
+    """Node answers the code as the job's id."""
+    with pytest.raises(ParentNotFound):
+        await queue.add_bulk([JobSpec("x", parent=Parent("nobody", queue.name)), JobSpec("y")])
+    assert [job.name for job in await queue.jobs()] == ["y"]
+
+
+async def test_trap_39_failed_children_come_page_by_page_too(
+    queue: Queue, wire: Wire, above: Wire, hands: Hands, parents: Queue
+) -> None:
+    """Node's second page of them is short or empty."""
+    parent = await above.parent("P")
+    jobs = await children(queue, wire, parent, *["fpof"] * 7)
+    hands.take(7)
+    for job in jobs:
+        hands.fail(job.id)
+    job = await parents.job("P")
+    assert job is not None
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await job.dependencies(count=3, cursor=cursor)
+        assert len(page.failed) <= 3
+        seen += page.failed
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(wire.key(job.id) for job in jobs)
