@@ -18,6 +18,7 @@ ALLOWED = {
     "embedded": set[str](),
     "backoff": {"errors"},
     "options": {"errors", "backoff"},
+    "cron": {"errors"},
     "lanes": set[str](),
     "flow": {"errors", "options"},
     "protocol": GROUND | {"options", "flow", "protocol"},
