@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from oxcart.protocol import wire
+from oxcart.protocol import series, wire
+from oxcart.protocol.calls import schedule
 from oxcart.protocol.calls.change import remove_job
 from oxcart.protocol.calls.read import WorkerInfo, event_readers
 from oxcart.protocol.calls.work import Limits, Order, Settlement, Taken, settle_and_take
@@ -52,6 +53,16 @@ class Hands:
             else:
                 self.complete(job_id)
         return ids
+
+    def advance(self, record: JobRecord, now_ms: int | None = None, *, first: bool = True) -> schedule.Advanced | None:
+        """What a worker does first with a run of a scheduler that it has taken."""
+        now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        repeat = wire.repeat_from_wire(record.options.raw["repeat"])
+        slot_ms = series.slot_of(record.id)
+        step = series.step_of(repeat, slot_ms, now)
+        return self._connection.run(
+            schedule.advance(self.keys, record, step, now, 0.5, due_ms=slot_ms if first else None)
+        )
 
     def trip(self, settlements: list[Settlement], count: int, now_ms: int | None = None) -> Taken:
         now = time.time_ns() // 1_000_000 if now_ms is None else now_ms

@@ -374,7 +374,10 @@ def _known_keys(snapshot: Snapshot) -> Iterator[Broken]:
         if not name.startswith(("de:", "dn:")):
             yield Broken("I34", name, None, f"a {snapshot.keys[name].kind} that the wire does not know")
     for name, key in snapshot.own.items():
-        if key.ttl_ms < 0 and not name.startswith(f"oxcart:{snapshot.start}quarantine:"):
+        if name in (f"oxcart:{snapshot.start}policies", f"oxcart:{snapshot.start}running"):
+            for scheduler in key.value.keys() - snapshot.scores("repeat").keys():
+                yield Broken("OX", name, None, f"knows the scheduler {scheduler!r}, which does not exist")
+        elif key.ttl_ms < 0 and not name.startswith(f"oxcart:{snapshot.start}quarantine:"):
             yield Broken("OX", name, None, "never expires")
 
 

@@ -21,6 +21,7 @@ FILES = (
     "removal.py",
     "flows.py",
     "job.py",
+    "schedulers.py",
     "view.py",
     "queue.py",
     "events.py",

@@ -72,7 +72,9 @@ from .protocol.events import (
     WaitingChildrenEvent,
     WaitingEvent,
 )
+from .protocol.series import Scheduler
 from .protocol.states import JobState
+from .repeat import Repeat
 from .worker.worker import Worker
 
 __version__ = "0.1.0"
@@ -131,10 +133,12 @@ __all__ = [
     "RateLimited",
     "Refused",
     "RemovedEvent",
+    "Repeat",
     "Requeue",
     "Reschedule",
     "ResumedEvent",
     "RetriesExhaustedEvent",
+    "Scheduler",
     "SchedulerError",
     "ScriptError",
     "SearchPage",

@@ -19,7 +19,7 @@ OxcartError
         ├── PendingChildren     -4  it still waits for children
         ├── ParentNotFound      -5  the job that it shall be a child of is not there
         ├── HasOtherParent      -7  it exists already, as a child of another
-        ├── SchedulerError      -8  a scheduler needs it
+        ├── SchedulerError      -8, -10, -11  a scheduler needs it, or can't have its time
         ├── FailedChildren      -9  one of its children failed
         └── JobLocked           -21  a worker is working on it, or on a child that it waits for
 
@@ -147,7 +147,7 @@ class HasOtherParent(JobError):
 
 
 class SchedulerError(JobError):
-    """A scheduler needs this job: without it, its series would end. Remove the scheduler instead."""
+    """A scheduler needs this job, and would end without it; or the job that it would add has its id taken."""
 
 
 class JobLocked(JobError):
@@ -221,6 +221,14 @@ _REFUSALS: dict[int, tuple[type[Refused], str]] = {
     -8: (
         SchedulerError,
         "job {id} of {queue} is what a scheduler waits for and can't be removed: remove the scheduler instead",
+    ),
+    -10: (
+        SchedulerError,
+        "the scheduler {id} of {queue} can't add its next run: a job with its id is there already; remove that job",
+    ),
+    -11: (
+        SchedulerError,
+        "the scheduler {id} of {queue} can't add its next run: there are jobs with the ids of its next 32 already",
     ),
     -9: (FailedChildren, "job {id} of {queue} can't be completed: at least one of its children failed"),
     -21: (

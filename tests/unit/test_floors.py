@@ -19,15 +19,16 @@ ALLOWED = {
     "backoff": {"errors"},
     "options": {"errors", "backoff"},
     "cron": {"errors"},
+    "repeat": {"errors", "options", "cron"},
     "lanes": set[str](),
     "flow": {"errors", "options"},
-    "protocol": GROUND | {"options", "flow", "protocol"},
-    "aio": GROUND | {"options", "backoff", "embedded", "lanes", "flow", "protocol", "aio"},
-    "sync": GROUND | {"options", "backoff", "embedded", "lanes", "flow", "protocol", "sync"},
+    "protocol": GROUND | {"options", "cron", "repeat", "flow", "protocol"},
+    "aio": GROUND | {"options", "repeat", "backoff", "embedded", "lanes", "flow", "protocol", "aio"},
+    "sync": GROUND | {"options", "repeat", "backoff", "embedded", "lanes", "flow", "protocol", "sync"},
     "worker": GROUND | {"options", "backoff", "protocol", "aio", "sync", "worker"},
     "bench": GROUND | {"embedded", "bench", "oxcart"},
     "cli": GROUND | {"options", "embedded", "protocol", "aio", "worker", "bench", "cli", "oxcart"},
-    "__init__": GROUND | {"options", "flow", "protocol", "aio", "worker"},
+    "__init__": GROUND | {"options", "repeat", "flow", "protocol", "aio", "worker"},
 }
 NEVER = {"protocol": {"asyncio", "redis", "time", "hiredis", "threading"}}
 REDIS_ROOMS = {"aio/transport.py", "sync/transport.py", "worker/shuttle.py"}

@@ -22,8 +22,10 @@ from ..options import (
     milliseconds,
     whole,
 )
-from ..protocol.calls import add, change, clean, steer
+from ..protocol.calls import add, change, clean, schedule, steer
 from ..protocol.states import JobState, state
+from ..repeat import Missed, Overlap, Repeat
+from . import schedulers
 from .adder import Adder
 from .connection import Connection
 from .gently import Gently
@@ -64,6 +66,7 @@ class Queue(QueueView):
         if timeout is not None and not timeout > 0:
             raise OptionsError(f"timeout={timeout!r}: a number of seconds above 0, or None to wait")
         self._preparer = add.Preparer(default_job_options, clock)
+        self._schedulers = schedule.SchedulerPreparer(self._preparer.defaults, clock)
         self._adder = Adder(self._connection, self.keys, timeout)
 
     async def close(self) -> None:
@@ -73,14 +76,21 @@ class Queue(QueueView):
 
     # ------------------------------------------------------------------------------------------------- adding
 
-    async def add(self, name: str, data: Any = MISSING, **options: Unpack[JobOptions]) -> Job:
+    async def add(
+        self, name: str, data: Any = MISSING, *, repeat: Repeat | None = None, **options: Unpack[JobOptions]
+    ) -> Job:
         """Add a job; answers when it is safe in Redis. Adds of one moment travel in one call.
 
         Raises `OptionsError` or `PayloadError` before anything is sent, and `ConnectionFailed` if Redis stays away for
         `timeout` seconds: then the job was not added, or is found there later, but it is never added twice. If another
         job has its id or stands for it (`deduplication`), nothing is added: `was_duplicate` says so, and the id is the
         other's. Example: `await emails.add("welcome", {"userId": "u1"}, priority=1, delay=600)`
+
+        With `repeat` it comes again and again: a short form of `upsert_scheduler` with the job's name for its id.
+        Example: `await emails.add("digest", repeat=Repeat(cron="0 8 * * *"))`
         """
+        if repeat is not None:
+            return await self._upsert(name, repeat, name, data, options)
         new = self._preparer.prepare(name, {} if data is MISSING else data, options)
         [(job_id, duplicate)] = await self._adder.add((new,))
         return Job(add.stored(new, job_id), self.keys, self._connection, was_duplicate=duplicate, clock=self._clock)
@@ -100,6 +110,73 @@ class Queue(QueueView):
             Job(add.stored(job, job_id), keys, connection, was_duplicate=duplicate, clock=clock)
             for job, (job_id, duplicate) in zip(new, added, strict=True)
         ]
+
+    # --------------------------------------------------------------------------------------------- schedulers
+
+    async def upsert_scheduler(
+        self,
+        scheduler_id: str,
+        *,
+        cron: str | None = None,
+        every: Duration | None = None,
+        tz: str | None = None,
+        limit: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        immediately: bool = False,
+        offset: Duration | None = None,
+        overlap: Overlap = "allow",
+        missed: Missed = "once",
+        jitter: Duration = 0,
+        name: str | None = None,
+        data: Any = MISSING,
+        options: JobOptions | None = None,
+    ) -> Job:
+        """Make a job come again and again, or change when it does or what it is; answers its next run.
+
+        When it comes is said as in `Repeat`, by `cron` or `every`. Each run is a job with this `name` (the id if not
+        given), `data` and `options`. The worker that takes a run adds the next one, so there is never more than one to
+        come, and without workers none. To be called at every start of a program: with the same times, the next run
+        stays when it was. What was not given again is no longer so.
+
+        Raises `OptionsError` or `PayloadError` before anything is sent, `SchedulerError` if jobs have the ids of its
+        next runs. Example: `await emails.upsert_scheduler("digest", cron="0 8 * * *", tz="Europe/Berlin")`
+        """
+        repeat = Repeat(
+            cron=cron,
+            every=every,
+            tz=tz,
+            limit=limit,
+            start=start,
+            end=end,
+            immediately=immediately,
+            offset=offset,
+            overlap=overlap,
+            missed=missed,
+            jitter=jitter,
+        )
+        return await self._upsert(scheduler_id, repeat, name, data, options or {})
+
+    async def remove_scheduler(self, scheduler_id: str) -> bool:
+        """End a scheduler, with its next run; answers whether there was one.
+
+        A run whose time has come already is still done.
+        """
+        known = check_known_id("scheduler id", scheduler_id)
+        return await self._connection.run(schedule.remove(self.keys, known))
+
+    async def convert_legacy_schedulers(self) -> dict[str, str]:
+        """Turn the repeated jobs of version 5 of BullMQ into schedulers; answers their keys and the new ids.
+
+        The name of the job becomes the id; where that is taken, with the start of the key behind it. The next run keeps
+        its time, data and options. Programs that still add such jobs with version 5 will make them anew.
+        """
+        return await schedulers.convert_legacy(self._connection, self.keys, self._clock)
+
+    async def _upsert(self, scheduler_id: str, repeat: Repeat, name: str | None, data: Any, options: JobOptions) -> Job:
+        new = self._schedulers.prepare(scheduler_id, repeat, name, {} if data is MISSING else data, options)
+        added = await schedulers.upsert(self._connection, self.keys, new, self._clock)
+        return Job(added.record, self.keys, self._connection, clock=self._clock)
 
     # ----------------------------------------------------------------------------------------------- steering
 

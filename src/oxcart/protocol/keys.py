@@ -24,6 +24,7 @@ SUFFIXES = {
     "marker": "marker",
     "meta": "meta",
     "events": "events",
+    "schedulers": "repeat",
 }
 
 JOB_KEYS = ("logs", "dependencies", "processed", "failed", "unsuccessful")
@@ -64,6 +65,20 @@ class Keys:
     def receipt(self, producer: str) -> str:
         """Where a producer's last add call leaves its receipt, so that it can be sent again safely."""
         return f"{self.own}receipt:{producer}"
+
+    def run(self, scheduler_id: str, slot_ms: int) -> str:
+        """The id of the job that is a scheduler's run at a time."""
+        return f"repeat:{scheduler_id}:{slot_ms}"
+
+    @property
+    def policies(self) -> str:
+        """A hash of what only Oxcart knows of schedulers: by the scheduler's id, as JSON."""
+        return f"{self.own}policies"
+
+    @property
+    def running(self) -> str:
+        """A hash of the runs that were taken last, of schedulers that skip when one is not finished: by their ids."""
+        return f"{self.own}running"
 
     def client_name(self, worker: str | None) -> str:
         """The connection name by which Node and dashboards list a worker of this queue."""

@@ -15,6 +15,7 @@ import orjson
 
 from ..errors import PayloadError
 from ..options import Backoff, Deduplication, JobOptions, Keep, Parent, aware_ms, milliseconds
+from ..repeat import Repeat
 
 # ------------------------------------------------------------------------------------------------ JSON out
 
@@ -372,3 +373,121 @@ def _keep_from_wire(wire: dict[str, Any]) -> object:
         return Keep(None if count is None else int(count), age, None if limit is None else int(limit))
     except ValueError:
         return wire
+
+
+# -------------------------------------------------------------------------------------------- repeated jobs
+
+
+def repeat_to_wire(repeat: Repeat) -> dict[str, Any]:
+    """When a job comes again, as the hash of a scheduler and the options of its runs say it."""
+    wire: dict[str, Any] = {}
+    if repeat.cron is not None:
+        # Without it, each program would take its own local zone.
+        wire |= {"pattern": repeat.cron, "tz": repeat.zone}
+    else:
+        wire["every"] = milliseconds("every", repeat.every)
+    if repeat.limit is not None:
+        wire["limit"] = repeat.limit
+    if repeat.start is not None:
+        wire["startDate"] = aware_ms("start", repeat.start)
+    if repeat.end is not None:
+        wire["endDate"] = aware_ms("end", repeat.end)
+    if repeat.offset is not None:
+        wire["offset"] = milliseconds("offset", repeat.offset)
+    return wire
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredRepeat:
+    """When a job comes again, as it is stored, whoever wrote it; odd values read as not given."""
+
+    pattern: str | None = None
+    every_ms: float | None = None
+    tz: str | None = None
+    limit: int | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    offset_ms: int | None = None
+    count: int = 0
+    """Which run this is, of those that `limit` allows; 0 if that isn't said."""
+
+
+def repeat_from_wire(raw: Mapping[str, Any]) -> StoredRepeat:
+    """Read it from a scheduler's hash, whose values are texts, or from a run's options."""
+    pattern, tz = raw.get("pattern"), raw.get("tz")
+    every = _loose_number(raw.get("every"))
+    whole = {name: _loose_number(raw.get(name)) for name in ("limit", "startDate", "endDate", "offset", "count")}
+    limit, start, end, offset, count = (None if value is None else int(value) for value in whole.values())
+    return StoredRepeat(
+        pattern=pattern if isinstance(pattern, str) else None,
+        every_ms=every if every is not None and every > 0 else None,
+        tz=tz if isinstance(tz, str) and tz else None,
+        limit=limit,
+        start_ms=start,
+        end_ms=end,
+        offset_ms=offset,
+        count=count or 0,
+    )
+
+
+def _loose_number(value: object) -> float | None:
+    """A number, or a text that is one."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return _number(value)
+
+
+_NUMBERS_OF_REPEAT = ("every", "limit", "startDate", "endDate", "offset")
+
+
+def repeat_of_hash(fields: Mapping[str, str], count: int) -> dict[str, Any]:
+    """The options of a run, from the hash of its scheduler."""
+    wire: dict[str, Any] = {name: fields[name] for name in ("pattern", "tz") if name in fields}
+    for name in _NUMBERS_OF_REPEAT:
+        # The phase of an interval is kept in the hash only; as an option it would be a wish.
+        if name != "offset" and (number := _loose_number(fields.get(name))) is not None:
+            wire[name] = int(number) if number == int(number) else number
+    return wire | {"count": count}
+
+
+SET_BY_SCHEDULER = ("repeat", "repeatJobKey", "jobId", "delay", "timestamp", "prevMillis")
+"""Options of a run that are its own, and not those of its scheduler's template."""
+
+
+def template_to_wire(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked options of a scheduler's runs, under the names and in the units of the wire."""
+    wire = options_to_wire(cast(JobOptions, options), 0)
+    if "attempts" not in options:
+        del wire["attempts"]
+    return wire
+
+
+def run_options(template: Mapping[str, Any], repeat: Mapping[str, Any], scheduler: str | None, now: int) -> str:
+    """The options of a run as JSON, up to where the time of the run belongs: a script writes that and the rest.
+
+    `scheduler` is None for a repeated job of version 5, whose options don't name it.
+    """
+    whole = {name: value for name, value in template.items() if name not in SET_BY_SCHEDULER}
+    whole |= {"repeat": repeat, "timestamp": now}
+    if scheduler is not None:
+        whole["repeatJobKey"] = scheduler
+    return encode(whole, "the options of a scheduler's run")[:-1]
+
+
+def next_run_options(raw: Mapping[str, Any], now: int) -> str:
+    """The options of the run after one with these, in the same way."""
+    stored = cast(dict[str, Any], raw.get("repeat") or {})
+    template = {"attempts": 0, **raw}
+    if isinstance(raw.get("backoff"), int | float):
+        template["backoff"] = {"type": "fixed", "delay": raw["backoff"]}
+    key = raw.get("repeatJobKey")
+    count = repeat_from_wire(stored).count + 1
+    return run_options(template, stored | {"count": count}, key if isinstance(key, str) else None, now)
+
+
+def with_slot(options: str, scheduler: str) -> str:
+    """Such options with the start of the run's id behind them."""
+    return f'{options},"jobId":{encode(f"repeat:{scheduler}:")[:-1]}'

@@ -11,12 +11,13 @@ from typing import Self
 
 from ..clock import Clock, system_clock
 from ..errors import OptionsError
-from ..options import RateLimit, check, check_known_id, check_range, is_reserved, whole
+from ..options import RateLimit, check, check_known_id, check_range, flag, is_reserved, whole
 from ..protocol import search
-from ..protocol.calls import read, steer
+from ..protocol.calls import read, schedule, steer
 from ..protocol.keys import Keys, check_prefix
 from ..protocol.prometheus import check_labels, exposition
 from ..protocol.record import JobRecord
+from ..protocol.series import Scheduler
 from ..protocol.states import HOLDERS, NEWEST_FIRST, JobState, state
 from .connection import Connection, connect
 from .job import Job, show
@@ -265,6 +266,25 @@ class QueueView:
     def version(self) -> str | None:
         """Which program made the queue last, such as `bullmq:6.7.0`; None if only Oxcart did."""
         return (self._connection.run(read.meta(self.keys))).get("version")
+
+    def schedulers(self, start: int = 0, end: int = -1, ascending: bool = False) -> list[Scheduler]:
+        """The schedulers of a range by when they run next, the latest first unless `ascending`.
+
+        Repeated jobs of version 5 of BullMQ are among them, marked as `legacy`.
+        Example: `for scheduler in emails.schedulers(ascending=True): print(scheduler.id, scheduler.next)`
+        """
+        check_range(start, end)
+        return self._connection.run(schedule.read_many(self.keys, start, end, flag("ascending", ascending)))
+
+    def scheduler(self, scheduler_id: str) -> Scheduler | None:
+        """The scheduler with this id; None if there is none."""
+        known = check_known_id("scheduler id", scheduler_id)
+        found = self._connection.run(schedule.read_one(self.keys, known)) if known else []
+        return found[0] if found else None
+
+    def scheduler_count(self) -> int:
+        """How many schedulers there are."""
+        return self._connection.run(schedule.count(self.keys))
 
     def _held(self, states: tuple[str, ...]) -> list[JobState]:
         """The states with these names, or all; `paused` are the waiting jobs while the queue is paused."""

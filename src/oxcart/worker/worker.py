@@ -20,7 +20,6 @@ from ..errors import (
     ConnectionFailed,
     FailedChildren,
     OptionsError,
-    OxcartError,
     PendingChildren,
     ScriptError,
     refusal,
@@ -37,6 +36,7 @@ from .listeners import Listeners, WorkerEvent, check_event
 from .locks import LockKeeper, tell_loop
 from .marker import Marker
 from .processors import Processor, runner
+from .series import Series
 from .shuttle import Ear, Shuttle
 from .signals import on_stop
 from .skew import ClockCheck
@@ -151,6 +151,7 @@ class Worker:
         self._threads = Threads(f"oxcart-{queue}")
         self._children = self._pool(isolation, isolation_memory, time_limit_s)
         self._run_job = runner(process, self._threads, self._sync, self._children)
+        self._series = Series(self._connection, self.keys, clock, self._stalled_ms, self._tell_once, self._trouble)
         self._listeners = Listeners()
         self.phase = Phase.CREATED
         self.paused = False
@@ -200,6 +201,7 @@ class Worker:
                 helpers = [
                     asyncio.ensure_future(supervise("marker", lambda: self._watch(marker, shuttle), self._trouble)),
                     asyncio.ensure_future(supervise("stalled check", stalled.run, self._trouble)),
+                    asyncio.ensure_future(supervise("check of schedulers", self._series.check, self._trouble)),
                     asyncio.ensure_future(supervise("clock check", clock_check.run, self._trouble)),
                 ]
                 try:
@@ -419,8 +421,6 @@ class Worker:
         job.attempt = attempt = Attempt(job, token, self._shuttle.epoch, suspect, owner=self._running_in)
         if (older := self._attempts.get(record.id)) is not None:
             older.end(Ending.LOCK_LOST)  # its lock ran out, and the job came back here
-        if "rjk" in fields:
-            self._tell_once(OxcartError(_SERIES_ENDS.format(queue=self.queue_name, scheduler=fields["rjk"])))
         if self._ending or not room:
             attempt.end(Ending.GIVEN_BACK)
         self._attempts[record.id] = attempt
@@ -430,7 +430,10 @@ class Worker:
         """Run one job and hand its outcome in; the shuttle settles it with the others of this moment."""
         assert self._shuttle is not None
         self._listeners.emit("active", attempt.job)
-        outcome = await execute(attempt, self._run_job, self._rules)
+        run = self._run_job
+        if "rjk" in attempt.record.fields:
+            run = await self._series.advance(attempt, run)
+        outcome = await execute(attempt, run, self._rules)
         if attempt.ending is Ending.LOCK_LOST:
             self._shuttle.drop(outcome)
             self._forget(attempt)
@@ -523,12 +526,6 @@ class Worker:
         self._stop_asked += 1 if insist or not self._stop_asked else 0
         if self._changed is not None:
             self._changed.set()
-
-
-_SERIES_ENDS = (
-    "a job of the scheduler {scheduler!r} of queue {queue} was taken: this version of Oxcart runs it but does not add "
-    "the next one, so the series ends; leave queues with schedulers to workers of BullMQ for now"
-)
 
 
 def _whole(name: str, value: object, least: int) -> int:

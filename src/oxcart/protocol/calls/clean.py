@@ -109,7 +109,8 @@ def tell_cleaned(keys: Keys, count: int) -> Command[None]:
 def obliterate(keys: Keys, force: bool) -> Call[int]:
     """Erase some of a paused queue; answers how many, 0 when nothing is left of it."""
     read = unless_refused(keys, "", int)
-    return call("obliterate", keys, read, prefix=keys.prefix, count=LARGEST_SWEEP, force=int(force))
+    own = {"policies": keys.policies, "running": keys.running}
+    return call("obliterate", keys, read, extra_keys=own, prefix=keys.prefix, count=LARGEST_SWEEP, force=int(force))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def trim_events(keys: Keys, length: int) -> Command[int]:
 
 # ------------------------------------------------------------------------------------------------- orphans
 
-_OWN = frozenset(SUFFIXES.values()) | {"repeat", "priority", "delay"}
+_OWN = frozenset(SUFFIXES.values()) | {"priority", "delay"}
 _OWN_BELOW = ("de:", "dn:", "repeat:", "metrics:")
 _BESIDE = (*JOB_KEYS, "lock")
 

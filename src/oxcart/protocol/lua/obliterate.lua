@@ -1,6 +1,6 @@
 -- Erases some of what a paused queue has, or with `force` even if jobs are active; when nothing is left, its own keys.
 --
--- keys: wait paused active delayed prioritized completed failed waiting_children meta id pc marker events stalled stalled_check limiter
+-- keys: wait paused active delayed prioritized completed failed waiting_children meta id pc marker events stalled stalled_check limiter schedulers policies running
 -- args: prefix count force
 -- returns: how many jobs were erased, or 0 when all is gone, -31 not paused, -32 jobs are active
 -- include: erase, in_slices
@@ -39,17 +39,17 @@ for _, set in ipairs({ "delayed", "prioritized", "completed", "failed", "waiting
     return #ids
   end
 end
-local schedulers = redis.call("ZRANGE", prefix .. "repeat", 0, count - 1)
+local schedulers = redis.call("ZRANGE", keys.schedulers, 0, count - 1)
 if #schedulers > 0 then
   for _, scheduler in ipairs(schedulers) do
     redis.call("DEL", prefix .. "repeat:" .. scheduler)
   end
-  in_slices("ZREM", prefix .. "repeat", schedulers)
+  in_slices("ZREM", keys.schedulers, schedulers)
   return #schedulers
 end
 redis.call(
   "UNLINK", keys.events, keys.stalled, keys.stalled_check, keys.id, keys.pc, keys.marker, keys.meta, keys.limiter,
   prefix .. "metrics:completed", prefix .. "metrics:completed:data", prefix .. "metrics:failed",
-  prefix .. "metrics:failed:data", prefix .. "delay", prefix .. "priority"
+  prefix .. "metrics:failed:data", prefix .. "delay", prefix .. "priority", keys.policies, keys.running
 )
 return 0

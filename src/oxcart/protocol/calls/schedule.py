@@ -1,0 +1,366 @@
+"""Schedulers: made and changed, read, kept going, removed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import OptionsError, PayloadError
+from ...options import milliseconds
+from ...repeat import Repeat
+from .. import series, wire
+from ..call import Argument, Call, Command, call, unless_refused
+from ..keys import Keys
+from ..record import JobRecord
+from .add import NewJob, Preparer
+
+TIME_TAKEN = -10
+"""The answer when a job has the id that a run would get."""
+
+MOST_TRIES = 32
+"""How many further times are tried then."""
+
+LARGEST_LOOK = 200
+"""How many schedulers one call looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewScheduler:
+    """A scheduler that is checked and encoded, ready to be sent."""
+
+    id: str
+    repeat: Repeat
+    job: NewJob
+    template: Mapping[str, Any]
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        return wire.repeat_to_wire(self.repeat)
+
+    @property
+    def stored(self) -> wire.StoredRepeat:
+        return wire.repeat_from_wire(self.wire)
+
+
+class SchedulerPreparer:
+    """Checks and encodes schedulers for one queue. `defaults` are the default options of its jobs."""
+
+    def __init__(self, defaults: Mapping[str, Any], clock: Callable[[], int]) -> None:
+        self._defaults = {name: value for name, value in defaults.items() if name not in series.PER_RUN}
+        self._preparer = Preparer(self._defaults, clock)
+        self._clock = clock
+
+    def prepare(
+        self, scheduler_id: str, repeat: Repeat, name: str | None, data: object, options: Mapping[str, Any]
+    ) -> NewScheduler:
+        """A scheduler as it will be stored; an `OptionsError` or `PayloadError` if it can't be right."""
+        series.check_scheduler_id(scheduler_id)
+        if repeat.end is not None and repeat.end.timestamp() * 1000 <= self._clock():
+            raise OptionsError(f"end={repeat.end!r}: it has passed, so nothing would ever run")
+        options = series.checked(options)
+        job = self._preparer.prepare(scheduler_id if name is None else name, data, options)
+        return NewScheduler(scheduler_id, repeat, job, wire.template_to_wire({**self._defaults, **options}))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that was added."""
+
+    id: str
+    record: JobRecord
+
+
+def upsert(keys: Keys, new: NewScheduler, now: int, slot_ms: int | None, random: float) -> Call[Run | None]:
+    """Make or change a scheduler; answers its next run. None: `slot_ms` is the id of another job, try a later time."""
+    repeat, shape = new.repeat, new.job.shape
+    stored = new.wire
+    head = wire.with_slot(wire.run_options(new.template, {**stored, "count": 1}, new.id, now), new.id)
+
+    def read(reply: Any) -> Run | None:
+        if reply == TIME_TAKEN:
+            return None
+        return unless_refused(keys, new.id, _added)(reply)
+
+    def _added(reply: Any) -> Run:
+        job_id, delay = reply
+        slot = job_id.rpartition(":")[2]
+        opts = f'{head}{slot}","delay":{delay}' + (f',"prevMillis":{slot}}}' if repeat.cron is not None else "}")
+        record = JobRecord(job_id, _fields_of_run(new, now, opts, delay))
+        record.data = new.job.value
+        return Run(job_id, record)
+
+    return call(
+        "upsert_scheduler",
+        keys,
+        read,
+        *_definition(new),
+        extra_keys={"policies": keys.policies},
+        prefix=keys.prefix,
+        scheduler=new.id,
+        now=now,
+        upcoming=_number(slot_ms),
+        every=stored.get("every", ""),
+        pattern=stored.get("pattern", ""),
+        zone=stored.get("tz", ""),
+        offset=stored.get("offset", ""),
+        start=stored.get("startDate", ""),
+        ends=stored.get("endDate", ""),
+        immediately=int(repeat.immediately),
+        random=random,
+        policy=series.policy_of(repeat, milliseconds("jitter", repeat.jitter)),
+        head=head,
+        name=shape.name,
+        data=new.job.data,
+        priority=shape.priority,
+        lifo=int(shape.lifo),
+        dedup="",
+    )
+
+
+def _definition(new: NewScheduler) -> list[Argument]:
+    """The fields of a scheduler's hash, but for those that the script knows better."""
+    fields: list[Argument] = ["name", new.job.shape.name]
+    for name, value in new.wire.items():
+        if name != "offset":
+            fields += (name, value)
+    if new.template:
+        fields += ("opts", wire.encode(new.template))
+    if new.job.data != "{}":
+        fields += ("data", new.job.data)
+    return fields
+
+
+def _fields_of_run(new: NewScheduler, now: int, opts: str, delay: str) -> dict[str, str]:
+    """What was stored of its next run."""
+    return {
+        "name": new.job.shape.name,
+        "data": new.job.data,
+        "opts": opts,
+        "timestamp": str(now),
+        "delay": delay,
+        "priority": str(new.job.shape.priority),
+        "rjk": new.id,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What became of a scheduler whose run was taken."""
+
+    added: str
+    """The id of the next run; empty if none was added."""
+    skipped: str
+    """Why the present run is to be skipped, `overlap` or `missed`; empty if it isn't."""
+
+
+def advance(
+    keys: Keys, record: JobRecord, step: series.Step, now: int, random: float, *, due_ms: int | None
+) -> Call[Advanced | None]:
+    """Add the run after a run that was taken. None: another job has its id, try a later time.
+
+    `due_ms`: when the run was to begin, None if it has been tried before. Raises `OptionsError` if the options of the
+    run can't be handed on.
+    """
+    raw, fields = record.options.raw, record.fields
+    scheduler = fields["rjk"]
+    stored = wire.repeat_from_wire(raw.get("repeat") or {})
+    try:
+        head = wire.with_slot(wire.next_run_options(raw, now), scheduler)
+    except PayloadError as error:
+        raise OptionsError(str(error)) from None
+
+    def read(reply: Any) -> Advanced | None:
+        if reply == TIME_TAKEN:
+            return None
+        return unless_refused(keys, scheduler, lambda found: Advanced(*found))(reply)
+
+    return call(
+        "advance_scheduler",
+        keys,
+        read,
+        extra_keys={"policies": keys.policies, "running": keys.running},
+        prefix=keys.prefix,
+        scheduler=scheduler,
+        run=record.id,
+        now=now,
+        due=_number(due_ms),
+        upcoming=_number(step.upcoming_ms),
+        following=_number(step.following_ms),
+        over=int(step.over),
+        every=_number(stored.every_ms),
+        offset=_number(stored.offset_ms),
+        random=random,
+        head=head,
+        name=fields.get("name", ""),
+        data=fields.get("data", "{}"),
+        priority=_priority(raw),
+        lifo=int(record.options.lifo),
+        dedup=_deduplication_id(raw),
+    )
+
+
+def _number(value: float | None) -> Argument:
+    if value is None or not math.isfinite(value):
+        return ""
+    return int(value) if value == int(value) else value
+
+
+def _priority(raw: Mapping[str, Any]) -> int:
+    value = raw.get("priority")
+    return int(value) if isinstance(value, int | float) and 0 < value < 2**21 else 0
+
+
+def _deduplication_id(raw: Mapping[str, Any]) -> str:
+    stored: Any = raw.get("de")
+    found: object = stored.get("id") if isinstance(stored, dict) else None  # pyright: ignore
+    return found if isinstance(found, str) else ""
+
+
+def remove(keys: Keys, scheduler_id: str) -> Call[bool]:
+    """Remove a scheduler; answers whether there was one."""
+    own = {"policies": keys.policies, "running": keys.running}
+    return call("remove_scheduler", keys, bool, extra_keys=own, prefix=keys.prefix, scheduler=scheduler_id)
+
+
+def read_many(keys: Keys, start: int, stop: int, ascending: bool) -> Call[list[series.Scheduler]]:
+    """Schedulers by when their next runs are."""
+    return _read(keys, "", start, stop, ascending)
+
+
+def read_one(keys: Keys, scheduler_id: str) -> Call[list[series.Scheduler]]:
+    """The scheduler with this id, if there is one."""
+    return _read(keys, scheduler_id, 0, 0, False)
+
+
+def count(keys: Keys) -> Command[int]:
+    """How many schedulers there are."""
+    return Command(("ZCARD", keys.one("schedulers")), int)
+
+
+def _read(keys: Keys, scheduler_id: str, start: int, stop: int, ascending: bool) -> Call[list[series.Scheduler]]:
+    def read(reply: Any) -> list[series.Scheduler]:
+        parts = iter(reply)
+        found = (
+            series.read_scheduler(name, int(slot), _fields(flat), policy)
+            for name, slot, flat, policy in zip(parts, parts, parts, parts, strict=True)
+        )
+        return [scheduler for scheduler in found if scheduler is not None]
+
+    return call(
+        "read_schedulers",
+        keys,
+        read,
+        extra_keys={"policies": keys.policies},
+        prefix=keys.prefix,
+        scheduler=scheduler_id,
+        start=start,
+        stop=stop,
+        ascending=int(ascending),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A scheduler whose next run is not there, or has ended without bringing another."""
+
+    id: str
+    slot_ms: int
+    fields: Mapping[str, str]
+    """Its hash."""
+    ended: JobRecord | None
+    """The run that has ended; None if it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The answer to a look at some schedulers."""
+
+    count: int
+    stopped: Sequence[Stopped]
+
+
+def stopped(keys: Keys, start: int) -> Call[Looked]:
+    """Look at some schedulers, from this place on."""
+
+    def read(reply: Any) -> Looked:
+        count, *found = reply
+        parts = iter(found)
+        return Looked(
+            count,
+            [
+                Stopped(
+                    name,
+                    int(slot),
+                    _fields(flat),
+                    JobRecord.from_flat(keys.run(name, int(slot)), run) if run else None,
+                )
+                for name, slot, flat, run in zip(parts, parts, parts, parts, strict=True)
+            ],
+        )
+
+    own = {"policies": keys.policies, "running": keys.running}
+    return call("stopped_schedulers", keys, read, extra_keys=own, prefix=keys.prefix, start=start, count=LARGEST_LOOK)
+
+
+def revive(keys: Keys, found: Stopped, now: int) -> Call[str]:
+    """Add the run again that a scheduler is at; answers its id, empty if it is there."""
+    template: Any = wire.decode(found.fields.get("opts", "") or "{}")
+    raw: dict[str, Any] = template if isinstance(template, dict) else {}  # pyright: ignore
+    repeat = wire.repeat_of_hash(found.fields, wire.read_int(found.fields.get("ic"), 1))
+    return call(
+        "revive_scheduler",
+        keys,
+        str,
+        prefix=keys.prefix,
+        scheduler=found.id,
+        slot=found.slot_ms,
+        now=now,
+        head=wire.with_slot(wire.run_options(raw, repeat, found.id, now), found.id),
+        cron=int("pattern" in found.fields),
+        priority=_priority(raw),
+        lifo=int(bool(raw.get("lifo"))),
+        dedup=_deduplication_id(raw),
+    )
+
+
+def convert(keys: Keys, old: series.Scheduler, run: JobRecord, new_id: str, now: int) -> Call[str]:
+    """Turn a repeated job of version 5 into a scheduler; answers its next run, empty if that can't be done now."""
+    raw = run.options.raw
+    slot_ms = series.slot_of(old.next_job_id)
+    repeat = series.repeat_of_legacy(old, wire.repeat_from_wire(raw.get("repeat") or {}))
+    template = {name: value for name, value in raw.items() if name not in wire.SET_BY_SCHEDULER}
+    data = run.fields.get("data", "{}")
+    fields: list[Argument] = ["name", old.name]
+    for name, value in repeat.items():
+        if name != "count":
+            fields += (name, value)
+    fields += ("offset", slot_ms % repeat["every"] if "every" in repeat else 0)
+    if template:
+        fields += ("opts", wire.encode(template))
+    if data != "{}":
+        fields += ("data", data)
+    return call(
+        "convert_scheduler",
+        keys,
+        str,
+        *fields,
+        prefix=keys.prefix,
+        old=old.id,
+        scheduler=new_id,
+        slot=slot_ms,
+        now=now,
+        head=wire.with_slot(wire.run_options(template, repeat, new_id, now), new_id),
+        cron=int("pattern" in repeat),
+        name=old.name,
+        data=data,
+        priority=_priority(raw),
+        lifo=int(run.options.lifo),
+        dedup=_deduplication_id(raw),
+    )
+
+
+def _fields(flat: Sequence[str]) -> dict[str, str]:
+    parts = iter(flat)
+    return dict(zip(parts, parts, strict=True))

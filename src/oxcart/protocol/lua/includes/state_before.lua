@@ -1,0 +1,13 @@
+-- Which key holds a job that no worker has taken yet; nil if none does.
+local function state_before(keys, id)
+  for _, name in ipairs({ "delayed", "prioritized" }) do
+    if redis.call("ZSCORE", keys[name], id) then
+      return name
+    end
+  end
+  for _, name in ipairs({ "wait", "paused" }) do
+    if redis.call("LPOS", keys[name], id) then
+      return name
+    end
+  end
+end

@@ -1,0 +1,255 @@
+"""Schedulers as they are stored, and when their runs are."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from ..cron import Cron
+from ..errors import OptionsError
+from ..options import JobOptions
+from ..repeat import Missed, Overlap, Repeat
+from . import wire
+from .wire import StoredRepeat
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """A job that comes again and again, as it is stored. Durations are seconds, times are aware datetimes."""
+
+    id: str
+    name: str
+    """The name of its jobs."""
+    next: datetime | None
+    """When its next run is, or was: of one that has come to its end, the last."""
+    cron: str | None = None
+    every: float | None = None
+    tz: str | None = None
+    """The zone of `cron`; None if whoever made it gave none: then each worker takes its own."""
+    limit: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    offset: float | None = None
+    iterations: int | None = None
+    """How many runs have been made, the next one included; None for a repeated job of version 5."""
+    data: Any = None
+    """The data of its jobs; of a repeated job of version 5, that of the run that is ahead is not here."""
+    options: JobOptions | None = None
+    overlap: Overlap = "allow"
+    missed: Missed = "once"
+    jitter: float = 0
+    legacy: bool = False
+    """Whether it is a repeated job of version 5 of BullMQ, with a key of that time for its id."""
+
+    @property
+    def next_job_id(self) -> str:
+        """The id of the job that is its next run."""
+        return f"repeat:{self.id}:{round(self.next.timestamp() * 1000) if self.next else 0}"
+
+    def upcoming(self, count: int = 10) -> list[datetime]:
+        """When the next runs are, if none is missed: so many, or fewer if it ends before.
+
+        Raises `OptionsError` for a pattern or zone that can't be read here. Example: `scheduler.upcoming(3)`
+        """
+        return list(itertools.islice(self._runs(), count))
+
+    def _runs(self) -> Iterator[datetime]:
+        cron = None if self.cron is None else Cron.parse(self.cron)
+        at = None if self.next is None else round(self.next.timestamp() * 1000)
+        for number in itertools.count(self.iterations or 0):
+            moment = None if at is None else wire.moment(at)
+            if at is None or moment is None or (self.end is not None and moment > self.end):
+                return
+            if self.limit is not None and number > self.limit:
+                return
+            yield moment
+            at = cron.next_after(at, self.tz) if cron else at + round((self.every or 0) * 1000)
+
+
+def read_scheduler(scheduler_id: str, slot_ms: int, fields: Mapping[str, str], policy: str) -> Scheduler | None:
+    """A scheduler from its hash; None if there is none and its id says nothing either."""
+    legacy = "ic" not in fields
+    found = fields or _of_old_key(scheduler_id)
+    if not found:
+        return None
+    stored = wire.repeat_from_wire(found)
+    own: dict[str, Any] = _readable(policy) or {}
+    template = _readable(found.get("opts", ""))
+    return Scheduler(
+        id=scheduler_id,
+        name=found.get("name") or scheduler_id,
+        next=wire.moment(slot_ms),
+        cron=stored.pattern,
+        every=None if stored.every_ms is None else stored.every_ms / 1000,
+        tz=stored.tz,
+        limit=stored.limit,
+        start=None if stored.start_ms is None else wire.moment(stored.start_ms),
+        end=None if stored.end_ms is None else wire.moment(stored.end_ms),
+        offset=None if stored.offset_ms is None else stored.offset_ms / 1000,
+        iterations=None if legacy else wire.read_int(found["ic"]),
+        data=_readable(found["data"]) if "data" in found else {},
+        options=wire.options_from_wire(template) if isinstance(template, dict) else None,  # pyright: ignore
+        overlap=own.get("overlap", "allow"),
+        missed=own.get("missed", "once"),
+        jitter=own.get("jitter", 0) / 1000,
+        legacy=legacy,
+    )
+
+
+# Of very old data nothing but the key is left, which says it all: name:jobId:endDate:tz:patternOrEvery.
+_OLD_KEY = re.compile(r"(?P<name>[^:]*):(?P<job>[^:]*):(?P<endDate>\d*):(?P<tz>[^:]*):(?P<times>.*[ ].*|\d+)", re.S)
+
+
+def _of_old_key(key: str) -> dict[str, str]:
+    match = _OLD_KEY.fullmatch(key)
+    if match is None:
+        return {}
+    fields = {name: match[name] for name in ("name", "endDate", "tz") if match[name]}
+    return fields | {"every" if match["times"].isdigit() else "pattern": match["times"]}
+
+
+def _readable(text: str) -> Any:
+    try:
+        return wire.decode(text) if text else None
+    except wire.Unreadable:
+        return None
+
+
+def new_ids(old: Scheduler) -> Iterator[str]:
+    """Ids for a scheduler in place of a repeated job of version 5, the best first: the name of its jobs."""
+    name = old.name if not re.search(r":\d{10,}$", old.name) else f"{old.name}-"
+    yield name
+    for length in itertools.count(8):
+        yield f"{name}-{hashlib.md5(old.id.encode(), usedforsecurity=False).hexdigest()[:length]}" + "-" * (length - 8)
+
+
+def repeat_of_legacy(old: Scheduler, run: StoredRepeat) -> dict[str, Any]:
+    """The options of a scheduler's run that say when it comes, from those of a repeated job of version 5."""
+    repeat: dict[str, Any] = {}
+    if old.cron is not None:
+        repeat["pattern"] = old.cron
+    elif old.every is not None:
+        repeat["every"] = round(old.every * 1000)
+    if old.tz is not None:
+        repeat["tz"] = old.tz
+    if run.limit is not None:
+        repeat["limit"] = run.limit
+    if run.start_ms is not None:
+        repeat["startDate"] = run.start_ms
+    if old.end is not None:
+        repeat["endDate"] = round(old.end.timestamp() * 1000)
+    return repeat | {"count": max(run.count, 1)}
+
+
+def policy_of(repeat: Repeat, jitter_ms: int) -> str:
+    """What only Oxcart knows of a scheduler, as JSON; empty if that is nothing."""
+    said: dict[str, Any] = {}
+    if repeat.overlap != "allow":
+        said["overlap"] = repeat.overlap
+    if repeat.missed != "once":
+        said["missed"] = repeat.missed
+    if jitter_ms:
+        said["jitter"] = jitter_ms
+    return wire.encode(said) if said else ""
+
+
+# --------------------------------------------------------------------------------------------------- times
+
+
+def next_match(stored: StoredRepeat, after_ms: int) -> int | None:
+    """The next time of a pattern, within start and end; None if none is left. Raises `OptionsError` if unreadable."""
+    assert stored.pattern is not None
+    found = Cron.parse(stored.pattern).next_after(max(after_ms, stored.start_ms or 0), stored.tz)
+    return None if found is None or (stored.end_ms is not None and found > stored.end_ms) else found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """When the run after a run is. A pattern's times are here, an interval's are left to the script."""
+
+    over: bool
+    """No further run is to come."""
+    upcoming_ms: int | None = None
+    """The next time that is not missed yet."""
+    following_ms: int | None = None
+    """The time right after the run's own, which may have passed."""
+
+
+def step_of(stored: StoredRepeat, slot_ms: int, now: int) -> Step:
+    """From the run at `slot_ms` on to the next. Raises `OptionsError` if that can't be told."""
+    if stored.limit is not None and stored.count + 1 > stored.limit:
+        return Step(over=True)
+    if stored.end_ms is not None and now > stored.end_ms:
+        return Step(over=True)
+    if stored.pattern is None:
+        if stored.every_ms is None:
+            raise OptionsError("its job has neither a pattern nor an interval in its options")
+        return Step(over=False)
+    upcoming, following = next_match(stored, max(now, slot_ms)), next_match(stored, slot_ms)
+    return Step(upcoming is None and following is None, upcoming, following)
+
+
+def step_further(stored: StoredRepeat, step: Step) -> Step:
+    """The same, where a job has the time that it gave."""
+    upcoming = None if step.upcoming_ms is None else next_match(stored, step.upcoming_ms)
+    following = None if step.following_ms is None else next_match(stored, step.following_ms)
+    return Step(upcoming is None and following is None, upcoming, following)
+
+
+def may_be_over(fields: Mapping[str, str], slot_ms: int, now: int) -> bool:
+    """Whether a scheduler whose run is not there may have come to its end, so that nothing is missing.
+
+    Of one with a limit or an end that can't be told for sure; and what a repeated job of version 5 carried is gone.
+    """
+    stored = wire.repeat_from_wire(fields)
+    if "ic" not in fields or (stored.limit is not None and wire.read_int(fields["ic"]) >= stored.limit):
+        return True
+    if stored.end_ms is None:
+        return False
+    return now > stored.end_ms or (stored.pattern is not None and next_match(stored, max(now, slot_ms)) is None)
+
+
+def slot_of(job_id: str) -> int:
+    """The time that the id of a run says."""
+    return wire.read_int(job_id.rpartition(":")[2])
+
+
+def first_match(repeat: Repeat, now: int) -> int:
+    """When the first run of a pattern is. Raises `OptionsError` if it never comes."""
+    if repeat.immediately:
+        return now
+    found = next_match(wire.repeat_from_wire(wire.repeat_to_wire(repeat)), now)
+    if found is None:
+        bounds = " between start and end" if repeat.start or repeat.end else ""
+        raise OptionsError(f"cron={repeat.cron!r} has no time to come{bounds}: nothing would ever run")
+    return found
+
+
+def check_scheduler_id(scheduler_id: object) -> str:
+    """The id, if a scheduler can have it."""
+    if not isinstance(scheduler_id, str) or not scheduler_id:
+        raise OptionsError(f"scheduler id {scheduler_id!r}: a scheduler's id is a non-empty string")
+    try:
+        scheduler_id.encode()
+    except UnicodeEncodeError:
+        raise OptionsError(f"scheduler id {scheduler_id!r}: not valid Unicode") from None
+    if re.search(r":\d{10,}$", scheduler_id):
+        raise OptionsError(f"scheduler id {scheduler_id!r}: it ends like the id of a scheduler's run")
+    return scheduler_id
+
+
+def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a scheduler's jobs, if they can be the same for all; an `OptionsError` if not."""
+    for name in PER_RUN:
+        if name in options:
+            raise OptionsError(f"{name}: it can't be the same for all runs of a scheduler")
+    return cast(dict[str, Any], options)
+
+
+PER_RUN = ("job_id", "delay", "timestamp", "parent", "on_child_failure", "deduplication")
+"""Options that make no sense for a job that comes again."""

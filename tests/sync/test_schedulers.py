@@ -1,0 +1,355 @@
+# Generated from tests/live/shells/test_schedulers.py by tools/unasync.py: change that file instead.
+
+"""Schedulers: made, changed, read and removed; what a worker does with their runs is told elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from oxcart import Backoff, Deduplication, JobOptions, OptionsError, Repeat, SchedulerError
+from tests.conftest import RedisServer
+from tests.hands import Hands
+from tests.sync.shell import Queue
+
+NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> int:
+        return ms(self.now)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> Iterator[Queue]:
+    """The same queue, for which it is always the time of the clock."""
+    with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
+        yield timed
+
+
+def test_a_pattern_runs_at_its_next_time_in_utc(timed: Queue, redis: Redis) -> None:
+    job = timed.upsert_scheduler("digest", cron="0 8 * * *", name="digest-batch", data={"a": 1})
+    due = datetime(2026, 11, 27, 8, tzinfo=UTC)
+    assert job.id == f"repeat:digest:{ms(due)}"
+    assert (job.name, job.data, job.scheduler_id) == ("digest-batch", {"a": 1}, "digest")
+    assert job.state() == "delayed"
+    stored = timed.job(job.id)
+    assert stored is not None
+    assert stored.record.fields == job.record.fields
+    scheduler = timed.scheduler("digest")
+    assert scheduler is not None
+    assert (scheduler.name, scheduler.next, scheduler.cron, scheduler.tz) == ("digest-batch", due, "0 8 * * *", "UTC")
+    assert (scheduler.data, scheduler.iterations, scheduler.legacy) == ({"a": 1}, 1, False)
+    assert scheduler.next_job_id == job.id
+    assert scheduler.upcoming(2) == [due, due + DAY]
+    assert json.loads(stored.record.fields["opts"])["repeat"] == {"pattern": "0 8 * * *", "tz": "UTC", "count": 1}
+
+
+def test_an_interval_runs_at_once_and_then_on_its_grid(timed: Queue, clock: Clock) -> None:
+    job = timed.upsert_scheduler("ping", every=30, options=JobOptions(attempts=2, priority=3))
+    assert job.state() == "prioritized"
+    scheduler = timed.scheduler("ping")
+    assert scheduler is not None
+    assert (scheduler.every, scheduler.offset, scheduler.next, scheduler.cron) == (30, 0, NOW, None)
+    assert scheduler.options == {"attempts": 2, "priority": 3}
+    assert scheduler.upcoming(3) == [NOW, NOW + timedelta(seconds=30), NOW + timedelta(seconds=60)]
+
+
+def test_an_offset_shifts_an_interval_and_a_start_puts_it_off(timed: Queue) -> None:
+    shifted = timed.upsert_scheduler("a", every=60, offset=5)
+    late = timed.upsert_scheduler("b", every=60, start=NOW + DAY)
+    assert shifted.id == f"repeat:a:{ms(NOW + timedelta(seconds=5))}"
+    assert late.id == f"repeat:b:{ms(NOW + DAY)}"
+
+
+def test_a_time_zone_is_that_of_the_pattern(timed: Queue) -> None:
+    timed.upsert_scheduler("a", cron="0 8 * * *", tz="America/New_York")
+    scheduler = timed.scheduler("a")
+    assert scheduler is not None and scheduler.next == datetime(2026, 11, 26, 13, tzinfo=UTC)
+
+
+def test_immediately_runs_now_and_then_at_the_times_of_the_pattern(timed: Queue) -> None:
+    job = timed.upsert_scheduler("a", cron="0 8 * * *", immediately=True)
+    assert job.state() == "waiting"
+
+
+def test_an_upsert_replaces_the_next_run(timed: Queue, hands: Hands) -> None:
+    first = timed.upsert_scheduler("a", cron="0 8 * * *", data={"v": 1})
+    second = timed.upsert_scheduler("a", cron="0 9 * * *", data={"v": 2}, options={"attempts": 3})
+    assert timed.job(first.id) is None
+    assert (timed.counts("delayed"))["delayed"] == 1
+    scheduler = timed.scheduler("a")
+    assert scheduler is not None and scheduler.iterations == 1
+    assert (scheduler.data, scheduler.options, scheduler.next_job_id) == ({"v": 2}, {"attempts": 3}, second.id)
+
+
+def test_with_the_same_times_the_next_run_stays_when_it_was(timed: Queue, clock: Clock) -> None:
+    """A program that is started again after the time, and before a worker came, must not lose the run."""
+    cron = timed.upsert_scheduler("cron", cron="0 8 * * *")
+    every = timed.upsert_scheduler("every", every=60, offset=5)
+    clock.now = NOW + DAY
+    assert (timed.upsert_scheduler("cron", cron="0 8 * * *", data={"new": 1})).id == cron.id
+    assert (timed.upsert_scheduler("every", every=60, offset=5)).id == every.id
+    assert cron.state() == "waiting"
+    other = timed.upsert_scheduler("cron", cron="0 8 * * *", tz="Asia/Tokyo")
+    assert other.id == f"repeat:cron:{ms(datetime(2026, 11, 27, 23, tzinfo=UTC))}"
+
+
+def test_an_upsert_while_the_queue_is_paused_leaves_one_run(timed: Queue) -> None:
+    timed.upsert_scheduler("a", every=60)
+    timed.pause()
+    timed.upsert_scheduler("a", every=60, data={"new": 1})
+    counts = timed.counts()
+    assert counts["waiting"] + counts["delayed"] == 1
+    timed.resume()
+
+
+def test_an_upsert_leaves_the_run_that_is_active(timed: Queue, hands: Hands, clock: Clock) -> None:
+    job = timed.upsert_scheduler("a", every=60)
+    [record] = hands.take(now_ms=clock())
+    hands.advance(record, now_ms=clock())
+    timed.upsert_scheduler("a", every=60, data={"new": 1})
+    assert job.state() == "active"
+    assert (timed.counts("delayed"))["delayed"] == 1
+    hands.complete(job.id, now_ms=clock())
+
+
+def test_a_run_that_was_let_go_early_counts_as_done(timed: Queue, hands: Hands, clock: Clock) -> None:
+    """It keeps its id, which says tomorrow: no second one may come for that time, and none may be overwritten."""
+    job = timed.upsert_scheduler("a", cron="0 8 * * *")
+    job.promote()
+    [record] = hands.take(now_ms=clock())
+    hands.advance(record, now_ms=clock())
+    hands.complete(job.id, "done", now_ms=clock())
+    for _ in range(2):
+        again = timed.upsert_scheduler("a", cron="0 8 * * *")
+        assert again.id == f"repeat:a:{ms(datetime(2026, 11, 28, 8, tzinfo=UTC))}"
+    timed.remove_scheduler("a")
+    timed.upsert_scheduler("a", cron="0 8 * * *")
+    assert job.state() == "completed"
+
+
+def test_where_every_time_is_taken_an_upsert_is_refused(timed: Queue, redis: Redis) -> None:
+    for at in range(1, 40):
+        slot = ms(datetime(2026, 11, 26, 8, tzinfo=UTC) + at * DAY)
+        redis.hset(f"bull:{timed.name}:repeat:a:{slot}", mapping={"name": "x"})
+    with pytest.raises(SchedulerError, match="a job with its id is there already"):
+        timed.upsert_scheduler("a", cron="0 8 * * *")
+    assert timed.scheduler("a") is None
+    redis.delete(*(redis.keys(f"bull:{timed.name}:repeat:a:*")))
+
+
+def test_schedulers_are_listed_by_their_next_runs(timed: Queue) -> None:
+    for name, hour in (("late", 23), ("soon", 10), ("noon", 12)):
+        timed.upsert_scheduler(name, cron=f"0 {hour} * * *")
+    assert [each.id for each in timed.schedulers()] == ["late", "noon", "soon"]
+    assert [each.id for each in timed.schedulers(0, 1, ascending=True)] == ["soon", "noon"]
+    assert timed.scheduler_count() == 3
+    assert timed.scheduler("other") is None
+
+
+def test_a_removed_scheduler_takes_its_next_run_along(timed: Queue, redis: Redis) -> None:
+    job = timed.upsert_scheduler("a", cron="0 8 * * *", overlap="skip", jitter=1)
+    with pytest.raises(SchedulerError):
+        job.remove()
+    assert timed.remove_scheduler("a") is True
+    assert timed.remove_scheduler("a") is False
+    assert timed.job(job.id) is None
+    left = [str(key) for key in redis.keys(f"*{timed.name}*")]
+    assert not [key for key in left if "repeat" in key or "oxcart" in key]
+
+
+def test_the_short_form_is_an_upsert_under_the_name_of_the_job(timed: Queue) -> None:
+    job = timed.add("digest-batch", {"a": 1}, repeat=Repeat(cron="0 8 * * *"), attempts=3)
+    assert job.scheduler_id == "digest-batch"
+    scheduler = timed.scheduler("digest-batch")
+    assert scheduler is not None and scheduler.options == {"attempts": 3}
+    assert (scheduler.name, scheduler.data) == ("digest-batch", {"a": 1})
+
+
+def test_the_policies_are_kept_beside_and_can_be_changed(timed: Queue) -> None:
+    timed.upsert_scheduler("a", cron="0 8 * * *", overlap="skip", missed="all", jitter=timedelta(minutes=5))
+    scheduler = timed.scheduler("a")
+    assert scheduler is not None
+    assert (scheduler.overlap, scheduler.missed, scheduler.jitter) == ("skip", "all", 300)
+    timed.upsert_scheduler("a", cron="0 8 * * *")
+    scheduler = timed.scheduler("a")
+    assert scheduler is not None
+    assert (scheduler.overlap, scheduler.missed, scheduler.jitter) == ("allow", "once", 0)
+
+
+def test_jitter_puts_a_run_off_by_less_than_it(timed: Queue) -> None:
+    seen: set[Any] = set()
+    for number in range(20):
+        job = timed.upsert_scheduler(f"a{number}", cron="0 8 * * *", jitter=60)
+        extra = job.delay - timedelta(hours=22, minutes=30).total_seconds()
+        assert 0 <= extra <= 60
+        seen.add(extra)
+    assert len(seen) > 10
+
+
+def test_default_options_hold_for_runs_as_far_as_they_can(redis_server: RedisServer, queue: Queue) -> None:
+    defaults = JobOptions(attempts=4, backoff=Backoff.fixed(2), delay=60, deduplication=Deduplication("x"))
+    with Queue(queue.name, connection=redis_server.url, default_job_options=defaults) as other:
+        job = other.upsert_scheduler("a", every=60, options={"attempts": 2})
+        scheduler = other.scheduler("a")
+        assert job.state() == "waiting"
+    assert scheduler is not None and scheduler.options == {"attempts": 2, "backoff": Backoff.fixed(2)}
+    assert job.deduplication_id is None
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("cron, such as", {}),
+        ("cron, such as", {"cron": "* * * * *", "every": 5}),
+        ("hour '25'", {"cron": "0 25 * * *"}),
+        ("Europe/Berlim", {"cron": "0 8 * * *", "tz": "Europe/Berlim"}),
+        ("local zone", {"cron": "0 8 * * *", "tz": "local"}),
+        ("tz: it is for cron", {"every": 5, "tz": "UTC"}),
+        ("at least a millisecond", {"every": 0}),
+        ("offset: it shifts", {"cron": "0 8 * * *", "offset": 5}),
+        ("less than every", {"every": 5, "offset": 5}),
+        ("immediately and offset", {"every": 5, "offset": 1, "immediately": True}),
+        ("immediately and start", {"every": 5, "start": NOW, "immediately": True}),
+        ("limit=0", {"every": 5, "limit": 0}),
+        ("it has passed", {"every": 5, "end": NOW - DAY}),
+        ("later than start", {"every": 5, "start": NOW + 2 * DAY, "end": NOW + DAY}),
+        ("needs a timezone", {"every": 5, "end": datetime(2027, 1, 1)}),
+        ("overlap='queue'", {"every": 5, "overlap": "queue"}),
+        ("missed='twice'", {"every": 5, "missed": "twice"}),
+        ("jitter=6", {"every": 5, "jitter": 6}),
+        ("no time to come", {"cron": "0 0 31 2,4 *"}),
+        ("between start and end", {"cron": "0 8 * * *", "end": NOW + timedelta(hours=1)}),
+        ("delay: it can't be the same", {"every": 5, "options": {"delay": 3}}),
+        ("unknown option 'atempts'", {"every": 5, "options": {"atempts": 3}}),
+    ],
+)
+def test_what_cannot_be_right_is_refused_before_anything_is_sent(
+    timed: Queue, redis: Redis, words: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(OptionsError, match=words):
+        timed.upsert_scheduler("a", **options)
+    assert not redis.keys(f"bull:{timed.name}:repeat*")
+
+
+@pytest.mark.parametrize("scheduler_id", ["", "x:1795503522760", "\ud800", 5])
+def test_an_id_that_no_scheduler_can_have_is_refused(timed: Queue, scheduler_id: Any) -> None:
+    with pytest.raises(OptionsError, match="scheduler id"):
+        timed.upsert_scheduler(scheduler_id, every=5)
+
+
+def test_an_id_may_have_colons_and_quotes(timed: Queue) -> None:
+    job = timed.upsert_scheduler('a:b"c', every=60)
+    assert json.loads(job.record.fields["opts"])["jobId"] == job.id
+    assert [each.id for each in timed.schedulers()] == ['a:b"c']
+
+
+def test_what_has_no_hash_is_not_listed(timed: Queue, redis: Redis, allowed_breaks: set[str]) -> None:
+    allowed_breaks.add("I28")
+    redis.zadd(f"bull:{timed.name}:repeat", {"gone": 5})
+    assert timed.schedulers() == []
+
+
+def test_obliterate_erases_schedulers_and_what_only_we_know_of_them(timed: Queue, redis: Redis) -> None:
+    timed.upsert_scheduler("a", cron="0 8 * * *", overlap="skip")
+    timed.obliterate()
+    assert not redis.keys(f"*{timed.name}*policies")
+    assert timed.schedulers() == []
+
+
+# ------------------------------------------------------------------------------------- repeated jobs of version 5
+
+SLOT = ms(datetime(2026, 11, 27, 8, tzinfo=UTC))
+MD5 = "6ce08a058857d014552d7a74f70f6add"
+
+
+def _add_legacy(redis: Redis, timed: Queue, key: str, fields: Any, repeat: dict[str, Any]) -> str:
+    """As version 5 has left it: the series' key, its hash, and the run that is to come."""
+    prefix, run = f"bull:{timed.name}:", f"repeat:{key}:{SLOT}"
+    opts = {
+        "repeat": {"count": 7, **repeat},
+        "jobId": run,
+        "prevMillis": SLOT,
+        "delay": 5,
+        "timestamp": 1,
+        "attempts": 0,
+    }
+    job: dict[str, Any] = {
+        "name": "cronjob",
+        "data": '{"d":1}',
+        "opts": json.dumps(opts),
+        "timestamp": "1",
+        "delay": "5",
+    }
+    redis.zadd(prefix + "repeat", {key: SLOT})
+    if fields:
+        redis.hset(f"{prefix}repeat:{key}", mapping=fields)
+    redis.hset(prefix + run, mapping={**job, "priority": "0", "rjk": key})
+    redis.zadd(prefix + "delayed", {run: SLOT * 4096})
+    redis.zadd(prefix + "marker", {"1": SLOT})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("key", "fields"),
+    [(MD5, {"name": "cronjob", "pattern": "0 8 * * *", "tz": "UTC"}), ("cronjob:::UTC:0 8 * * *", {})],
+)
+def test_a_repeated_job_of_version_5_is_shown_and_can_be_converted(
+    timed: Queue, redis: Redis, allowed_breaks: set[str], key: str, fields: dict[str, str]
+) -> None:
+    allowed_breaks.add("I28")
+    run = _add_legacy(redis, timed, key, fields, {"pattern": "0 8 * * *", "tz": "UTC"})
+    [shown] = timed.schedulers()
+    assert (shown.id, shown.name, shown.legacy, shown.iterations) == (key, "cronjob", True, None)
+    assert (shown.cron, shown.tz, shown.next_job_id) == ("0 8 * * *", "UTC", run)
+    assert timed.convert_legacy_schedulers() == {key: "cronjob"}
+    assert timed.convert_legacy_schedulers() == {}
+    [scheduler] = timed.schedulers()
+    assert (scheduler.id, scheduler.legacy, scheduler.data) == ("cronjob", False, {"d": 1})
+    assert scheduler.next == shown.next
+    assert timed.job(run) is None
+    job = timed.job(scheduler.next_job_id)
+    assert job is not None and job.data == {"d": 1} and job.state() == "delayed"
+    assert json.loads(job.record.fields["opts"])["repeat"]["count"] == 7
+
+
+def test_two_repeated_jobs_of_one_name_get_two_ids(timed: Queue, redis: Redis, allowed_breaks: set[str]) -> None:
+    allowed_breaks.add("I28")
+    for key, every in ((MD5, "60000"), ("own-key", "90000")):
+        _add_legacy(redis, timed, key, {"name": "cronjob", "every": every}, {"every": int(every)})
+    converted = timed.convert_legacy_schedulers()
+    assert converted.keys() == {MD5, "own-key"}
+    assert len(set(converted.values())) == 2
+    assert {each.every for each in timed.schedulers()} == {60, 90}
+
+
+def test_a_repeated_job_whose_run_is_not_there_is_left_alone(
+    timed: Queue, redis: Redis, allowed_breaks: set[str]
+) -> None:
+    allowed_breaks.add("I28")
+    run = _add_legacy(redis, timed, MD5, {"name": "x", "pattern": "0 8 * * *"}, {"pattern": "0 8 * * *"})
+    redis.delete(f"bull:{timed.name}:{run}")
+    redis.zrem(f"bull:{timed.name}:delayed", run)
+    assert timed.convert_legacy_schedulers() == {}
+    assert len(timed.schedulers()) == 1
