@@ -105,7 +105,7 @@ class Cron:
 
         Where there are fewer, the first ones are missing. `H` is a number at random, another at each reading.
         """
-        texts = _split(pattern)
+        texts = pattern_fields(pattern)
         weekday, nth = _split_nth(pattern, texts[5])
         texts[5] = weekday
         read = [_read(pattern, field, text) for field, text in zip(_FIELDS, texts, strict=True)]
@@ -181,7 +181,8 @@ def _repeated(weekdays: int, first: int) -> int:
 # ------------------------------------------------------------------------------------------------- reading a pattern
 
 
-def _split(pattern: str) -> list[str]:
+def pattern_fields(pattern: str) -> list[str]:
+    """The six fields of a pattern, seconds first; an `OptionsError` if it can't have so many."""
     if not isinstance(cast(object, pattern), str):
         raise OptionsError(f"cron pattern {pattern!r}: a text is wanted, such as '0 8 * * mon-fri'")
     if len(pattern) > _LONGEST:

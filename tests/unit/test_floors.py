@@ -26,8 +26,9 @@ ALLOWED = {
     "aio": GROUND | {"options", "repeat", "backoff", "embedded", "lanes", "flow", "protocol", "aio"},
     "sync": GROUND | {"options", "repeat", "backoff", "embedded", "lanes", "flow", "protocol", "sync"},
     "worker": GROUND | {"options", "backoff", "protocol", "aio", "sync", "worker"},
+    "words": {"errors", "cron", "protocol"},
     "bench": GROUND | {"embedded", "bench", "oxcart"},
-    "cli": GROUND | {"options", "embedded", "protocol", "aio", "worker", "bench", "cli", "oxcart"},
+    "cli": GROUND | {"options", "words", "embedded", "protocol", "aio", "worker", "bench", "cli", "oxcart"},
     "__init__": GROUND | {"options", "repeat", "flow", "protocol", "aio", "worker"},
 }
 NEVER = {"protocol": {"asyncio", "redis", "time", "hiredis", "threading"}}

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ..errors import OptionsError, OxcartError
+from .schedulers import schedulers
 from .supervisor import Supervisor
 from .target import TargetError, check_shape
 
@@ -82,6 +83,9 @@ def bench(
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
     click.echo({"json": report.as_json, "markdown": report.as_markdown}.get(form or "", report.as_table)())
+
+
+cli.add_command(schedulers)
 
 
 async def _supervise(arguments: list[str], processes: int, reload: bool) -> int:
