@@ -24,7 +24,8 @@ class Repeat:
     `cron`: five fields, or six with seconds first, or a nickname such as `@daily`; its times are those of the zone
     `tz` (UTC if not given). `every` and `offset`: seconds or `timedelta`; the first run is at once, without an
     `offset` that shifts the runs from full multiples of `every`. `limit`: how many runs in all. `start`, `end`: aware
-    datetimes between which runs are. `immediately`: the first run of a `cron` is now.
+    datetimes between which runs are. `immediately`: the first run of a `cron` is now, at each upsert; those of `every`
+    begin at once anyway.
 
     `overlap="skip"`: a run is skipped while the one before it is not finished. `missed`: when nobody worked for a
     while, one run makes up for all that were missed (`once`), none does (`skip`: neither does one that is more than a

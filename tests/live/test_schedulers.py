@@ -240,6 +240,30 @@ async def test_missed_runs_are_skipped_if_that_is_wanted(
     await wait_until(lambda: len(runs.slots) == 1)
 
 
+async def test_an_upsert_does_not_make_a_missed_run_a_timely_one(
+    timed: Queue, run_worker: RunWorker, clock: Clock, runs: Runs
+) -> None:
+    await timed.upsert_scheduler("a", cron="0 * * * *", missed="skip")
+    await clock.pass_by(hours=5)
+    await timed.upsert_scheduler("a", cron="0 * * * *", missed="skip")
+    await run_worker(runs, clock=clock)
+    await wait_until(lambda: _counts_are(timed, completed=1, delayed=1))
+    assert runs.slots == []
+
+
+async def test_an_interval_has_no_run_after_its_end(
+    timed: Queue, run_worker: RunWorker, clock: Clock, runs: Runs
+) -> None:
+    await timed.upsert_scheduler("a", every=60, end=NOW + timedelta(seconds=90))
+    await run_worker(runs, clock=clock, stalled_interval=0.02, remove_on_complete=True)
+    for count in (1, 2):
+        await wait_until(lambda count=count: len(runs.slots) == count)
+        await clock.pass_by(seconds=60)
+    await wait_until(lambda: _counts_are(timed, completed=0, delayed=0, waiting=0, active=0))
+    scheduler = await timed.scheduler("a")
+    assert len(runs.slots) == 2 and scheduler is not None and scheduler.ended
+
+
 async def test_a_retry_is_never_a_missed_run(timed: Queue, run_worker: RunWorker, clock: Clock, runs: Runs) -> None:
     await timed.upsert_scheduler("a", cron="0 8 * * *", missed="skip", options={"attempts": 2, "backoff": 3600})
     await run_worker(runs, clock=clock)

@@ -115,6 +115,41 @@ def test_with_the_same_times_the_next_run_stays_when_it_was(timed: Queue, clock:
     assert other.id == f"repeat:cron:{ms(datetime(2026, 11, 27, 23, tzinfo=UTC))}"
 
 
+def test_immediately_says_nothing_of_an_interval(timed: Queue, hands: Hands, clock: Clock) -> None:
+    """Else a program that is started again oftener than that would put the run off for ever."""
+    timed.upsert_scheduler("a", every=60, immediately=True)
+    [record] = hands.take(now_ms=clock())
+    hands.advance(record, clock())
+    hands.complete(record.id, now_ms=clock())
+    for _ in range(3):
+        job = timed.upsert_scheduler("a", every=60, immediately=True)
+        assert job.id == f"repeat:a:{ms(NOW) + 60_000}"
+
+
+def test_another_offset_counts_at_once(timed: Queue) -> None:
+    timed.upsert_scheduler("a", every=3600, offset=60)
+    job = timed.upsert_scheduler("a", every=3600, offset=120)
+    assert job.id == f"repeat:a:{ms(NOW + timedelta(minutes=32))}"
+
+
+def test_what_is_to_come_is_told_as_far_as_the_limit(timed: Queue, hands: Hands, clock: Clock) -> None:
+    for _ in range(3):
+        timed.upsert_scheduler("a", every=60, limit=3)
+    [record] = hands.take(now_ms=clock())
+    hands.advance(record, clock())
+    hands.complete(record.id, now_ms=clock())
+    scheduler = timed.scheduler("a")
+    assert scheduler is not None and scheduler.runs_left == 2
+    assert scheduler.upcoming() == [NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)]
+    for _ in range(2):
+        clock.now += timedelta(minutes=1)
+        [record] = hands.take(now_ms=clock())
+        hands.advance(record, clock())
+        hands.complete(record.id, now_ms=clock())
+    scheduler = timed.scheduler("a")
+    assert scheduler is not None and (scheduler.ended, scheduler.runs_left, scheduler.upcoming()) == (True, 0, [])
+
+
 def test_an_upsert_while_the_queue_is_paused_leaves_one_run(timed: Queue) -> None:
     timed.upsert_scheduler("a", every=60)
     timed.pause()

@@ -53,7 +53,7 @@ def table(found: Sequence[Scheduler], now: datetime) -> list[str]:
 
 def _row(scheduler: Scheduler, now: datetime) -> tuple[str, ...]:
     due = "" if scheduler.next is None else f"{scheduler.next.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    wait = "" if scheduler.next is None else _span(scheduler.next - now)
+    wait = "" if scheduler.next is None else "ended" if scheduler.ended else _span(scheduler.next - now)
     runs = "version 5" if scheduler.legacy else str(scheduler.iterations)
     if scheduler.limit is not None and not scheduler.legacy:
         runs += f" of {scheduler.limit}"
@@ -101,5 +101,7 @@ def _as_json(scheduler: Scheduler) -> dict[str, Any]:
         "overlap": scheduler.overlap,
         "missed": scheduler.missed,
         "jitter": scheduler.jitter,
+        "runs_left": scheduler.runs_left,
+        "ended": scheduler.ended,
         "legacy": scheduler.legacy,
     }

@@ -26,7 +26,7 @@ class Scheduler:
     name: str
     """The name of its jobs."""
     next: datetime | None
-    """When its next run is, or was: of one that has come to its end, the last."""
+    """When its next run is; if it has `ended`, when its last one was."""
     cron: str | None = None
     every: float | None = None
     tz: str | None = None
@@ -43,6 +43,10 @@ class Scheduler:
     overlap: Overlap = "allow"
     missed: Missed = "once"
     jitter: float = 0
+    runs_left: int | None = None
+    """How many runs are still to come by its `limit`, the next one included; None without a limit."""
+    ended: bool = False
+    """Whether its last run is done, so that nothing is to come."""
     legacy: bool = False
     """Whether it is a repeated job of version 5 of BullMQ, with a key of that time for its id."""
 
@@ -60,19 +64,23 @@ class Scheduler:
 
     def _runs(self) -> Iterator[datetime]:
         cron = None if self.cron is None else Cron.parse(self.cron)
-        at = None if self.next is None else round(self.next.timestamp() * 1000)
-        for number in itertools.count(self.iterations or 0):
+        at = None if self.next is None or self.ended else round(self.next.timestamp() * 1000)
+        left = itertools.count() if self.runs_left is None else range(self.runs_left)
+        for _ in left:
             moment = None if at is None else wire.moment(at)
             if at is None or moment is None or (self.end is not None and moment > self.end):
-                return
-            if self.limit is not None and number > self.limit:
                 return
             yield moment
             at = cron.next_after(at, self.tz) if cron else at + round((self.every or 0) * 1000)
 
 
-def read_scheduler(scheduler_id: str, slot_ms: int, fields: Mapping[str, str], policy: str) -> Scheduler | None:
-    """A scheduler from its hash; None if there is none and its id says nothing either."""
+def read_scheduler(
+    scheduler_id: str, slot_ms: int, fields: Mapping[str, str], policy: str, run_opts: str
+) -> Scheduler | None:
+    """A scheduler from its hash, what is kept beside, and the options of its next run, which are empty if that is done.
+
+    None if there is no hash and its id says nothing either.
+    """
     legacy = "ic" not in fields
     found = fields or _of_old_key(scheduler_id)
     if not found:
@@ -80,6 +88,7 @@ def read_scheduler(scheduler_id: str, slot_ms: int, fields: Mapping[str, str], p
     stored = wire.repeat_from_wire(found)
     own: dict[str, Any] = _readable(policy) or {}
     template = _readable(found.get("opts", ""))
+    count = _count_of(run_opts)
     return Scheduler(
         id=scheduler_id,
         name=found.get("name") or scheduler_id,
@@ -97,8 +106,17 @@ def read_scheduler(scheduler_id: str, slot_ms: int, fields: Mapping[str, str], p
         overlap=own.get("overlap", "allow"),
         missed=own.get("missed", "once"),
         jitter=own.get("jitter", 0) / 1000,
+        runs_left=None if stored.limit is None else max(stored.limit - count + 1, 0) if run_opts else 0,
+        ended=not run_opts,
         legacy=legacy,
     )
+
+
+def _count_of(run_opts: str) -> int:
+    """Which run it is of those that a limit allows."""
+    opts = _readable(run_opts)
+    repeat: Any = opts.get("repeat") if isinstance(opts, dict) else None  # pyright: ignore
+    return wire.repeat_from_wire(repeat).count if isinstance(repeat, dict) else 0  # pyright: ignore
 
 
 # Of very old data nothing but the key is left, which says it all: name:jobId:endDate:tz:patternOrEvery.
@@ -211,7 +229,9 @@ def may_be_over(fields: Mapping[str, str], slot_ms: int, now: int) -> bool:
         return True
     if stored.end_ms is None:
         return False
-    return now > stored.end_ms or (stored.pattern is not None and next_match(stored, max(now, slot_ms)) is None)
+    if stored.pattern is None:
+        return max(now, slot_ms + (stored.every_ms or 0)) > stored.end_ms
+    return now > stored.end_ms or next_match(stored, max(now, slot_ms)) is None
 
 
 def slot_of(job_id: str) -> int:

@@ -86,7 +86,9 @@ class Series:
         """When a run was to begin: at its time or, with jitter or put off, later. None if it has begun before."""
         if record.attempts_made or record.integer("ats") > 1 or "stc" in record.fields:
             return None
-        return max(series.slot_of(record.id), record.integer("timestamp") + record.integer("delay"))
+        slot, made = series.slot_of(record.id), record.integer("timestamp")
+        # One that was overdue when it was added has no delay, and says nothing by its own time.
+        return max(slot, made + record.integer("delay")) if made <= slot else slot
 
     def _unreadable(self, scheduler: str, error: OptionsError) -> None:
         self._on_trouble(

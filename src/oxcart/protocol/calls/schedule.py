@@ -191,6 +191,7 @@ def advance(
         over=int(step.over),
         every=_number(stored.every_ms),
         offset=_number(stored.offset_ms),
+        ends=_number(stored.end_ms),
         random=random,
         head=head,
         name=fields.get("name", ""),
@@ -243,8 +244,8 @@ def _read(keys: Keys, scheduler_id: str, start: int, stop: int, ascending: bool)
     def read(reply: Any) -> list[series.Scheduler]:
         parts = iter(reply)
         found = (
-            series.read_scheduler(name, int(slot), _fields(flat), policy)
-            for name, slot, flat, policy in zip(parts, parts, parts, parts, strict=True)
+            series.read_scheduler(name, int(slot), _fields(flat), policy, run)
+            for name, slot, flat, policy, run in zip(parts, parts, parts, parts, parts, strict=True)
         )
         return [scheduler for scheduler in found if scheduler is not None]
 

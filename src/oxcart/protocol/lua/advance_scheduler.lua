@@ -7,7 +7,7 @@
 -- from the one before it.
 --
 -- keys: id wait active prioritized pc delayed marker meta events schedulers policies running
--- args: prefix scheduler run now due upcoming following over every offset random head name data priority lifo dedup
+-- args: prefix scheduler run now due upcoming following over every offset ends random head name data priority lifo dedup
 -- returns: {id of the run that was added, or empty, why the present one is to be skipped, or empty}, or -10 the time of
 --   the next one is taken by a job
 -- include: next_slot, run_id, add_run, policy_of, read_meta
@@ -40,6 +40,9 @@ if run == run_id(scheduler, slot) and over ~= "1" then
       return -11
     end
     new = math.floor(new + interval)
+  end
+  if interval and ends ~= "" and new > tonumber(ends) then
+    new = nil
   end
   if new and stored[6] then
     name, data = stored[1] or name, stored[2] or "{}"

@@ -1,6 +1,6 @@
 -- Turns a repeated job of version 5 into a scheduler with another id; its run that waits keeps its time.
 --
--- keys: id wait paused prioritized pc delayed marker meta events schedulers
+-- keys: id wait paused active prioritized pc delayed marker meta events schedulers
 -- args: prefix old scheduler slot now head cron name data priority lifo dedup *fields
 -- returns: the id of the run, or empty if it doesn't wait any more or the id is taken
 -- include: run_id, add_run, state_before, leave_before, erase, read_meta

@@ -1,6 +1,6 @@
 -- Removes a scheduler, and its next run if that waits for its time; one that workers may take runs once more.
 --
--- keys: delayed events schedulers policies running
+-- keys: active delayed marker meta events schedulers policies running
 -- args: prefix scheduler
 -- returns: whether there was one (1 or 0)
 -- include: run_id, erase, emit

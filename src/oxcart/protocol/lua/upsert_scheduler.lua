@@ -3,7 +3,7 @@
 -- A run that a worker has taken already stays as it is. If the times are the same as before, so is that of the next run.
 -- `fields` are those of the scheduler's hash, `ends` and `start` empty or ms, `random` a number from 0 to 1.
 --
--- keys: id wait paused prioritized pc delayed marker meta events schedulers policies
+-- keys: id wait paused active prioritized pc delayed marker meta events schedulers policies
 -- args: prefix scheduler now upcoming every pattern zone offset start ends immediately random policy head name data priority lifo dedup *fields
 -- returns: {id, delay} of the next run, or -10 its time is taken by a job, -11 so are all that could stand for it
 -- include: next_slot, run_id, add_run, state_before, leave_before, erase, read_meta
@@ -15,7 +15,7 @@ local interval = tonumber(every)
 
 local same
 if interval then
-  same = before and tonumber(old[1]) == interval
+  same = before and tonumber(old[1]) == interval and (offset == "" or tonumber(offset) == tonumber(old[5]))
 else
   same = before and old[2] == pattern and (old[3] or "") == zone and (old[4] or "") == start
 end
@@ -27,7 +27,7 @@ if interval then
   slot, found = next_slot(same and before or nil, interval, now, tonumber(offset) or 0, tonumber(start))
   phase = string.format("%.0f", found)
 end
-if state and same and immediately ~= "1" and (ends == "" or before <= tonumber(ends)) then
+if state and same and (interval or immediately ~= "1") and (ends == "" or before <= tonumber(ends)) then
   slot = before
 end
 local tries = 0
