@@ -44,6 +44,9 @@ class Hands:
     def fail(self, job_id: str, reason: str = "boom", attempts: int = 1) -> None:
         self._settle(Settlement(job_id, TOKEN, "failed", reason, wire.encode([f"Error: {reason}"]), number=attempts))
 
+    def retry_later(self, job_id: str, delay_ms: int = 60_000, now_ms: int | None = None) -> None:
+        self._settle(Settlement(job_id, TOKEN, "delayed", "boom", number=delay_ms), now_ms)
+
     def work(self, fails: bool = False) -> list[str]:
         """Take whatever can be taken and finish it; the ids."""
         ids = [record.id for record in self.take(100)]

@@ -18,7 +18,7 @@ from typing import Any, cast, get_args
 
 import click
 
-from oxcart import Worker, errors, options
+from oxcart import Queue, Repeat, Scheduler, Worker, errors, options
 from oxcart.cli.main import cli
 from oxcart.protocol import events
 from oxcart.worker.listeners import WorkerEvent
@@ -32,6 +32,15 @@ ELSEWHERE = {
     "connection": "A URL, or a `Connection` shared by many objects; see [Connections](../guides/connections.md).",
     "prefix": "What the names of the queue's keys begin with: the same for all programs that share it.",
     "clock": "Tells the present in milliseconds since 1970; for tests.",
+}
+
+# What the fields of Scheduler don't say, apart from those that Repeat has too.
+SCHEDULER = {
+    "id": "What it is called in its queue.",
+    "options": "The options of its jobs; None if they have none.",
+    "every": "As in `Repeat`, in seconds.",
+    "offset": "As in `Repeat`, in seconds; without an `offset` of its own, by how much the first run was off.",
+    "jitter": "As in `Repeat`, in seconds.",
 }
 
 WORKER_EVENTS = {
@@ -60,12 +69,17 @@ def source_of(thing: Any) -> ast.ClassDef:
 
 def documented_fields(thing: Any) -> Iterator[tuple[str, str, str]]:
     """Name, annotation and docstring of each annotated field of a class that has the latter."""
+    return (field for field in annotated_fields(thing) if field[2])
+
+
+def annotated_fields(thing: Any) -> Iterator[tuple[str, str, str]]:
+    """The same of all; without a docstring, an empty text."""
     body = source_of(thing).body
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             text = after.value if isinstance(after, ast.Expr) else None
-            if isinstance(text, ast.Constant):
-                yield node.target.id, ast.unparse(node.annotation), one_line(str(text.value))
+            said = str(text.value) if isinstance(text, ast.Constant) else ""
+            yield node.target.id, ast.unparse(node.annotation), one_line(said)
 
 
 def one_line(text: str | None) -> str:
@@ -136,6 +150,50 @@ def shown(parameter: inspect.Parameter) -> str:
     annotation, default = parameter.annotation, parameter.default
     name = "**" * (parameter.kind is parameter.VAR_KEYWORD) + parameter.name
     return f"{name}: {annotation}" + ("" if default is parameter.empty else f" = {default!r}")
+
+
+# ----------------------------------------------------------------------------------------------------- schedulers
+
+
+def schedulers_page() -> str:
+    """Repeat, with the method that takes its fields as keywords, and Scheduler."""
+    times = [
+        (f"`{name}`", f"`{parameter.annotation}`", f"`{parameter.default!r}`")
+        for name, parameter in inspect.signature(Repeat).parameters.items()
+    ]
+    fields = [
+        (f"`{name}`", f"`{kind}`", text or of_scheduler(name)) for name, kind, text in annotated_fields(Scheduler)
+    ]
+    more = [
+        (f"`{name}`", "", one_line(inspect.getdoc(value)))
+        for name, value in vars(Scheduler).items()
+        if isinstance(value, property) and not name.startswith("_")
+    ]
+    parts = [
+        "# Schedulers\n",
+        "[The guide](../guides/schedulers.md) says what they do, and what each option means. "
+        "`Duration` is seconds, as a number, or a `timedelta`.\n",
+        "## Queue.upsert_scheduler\n",
+        f"`{signature_of(Queue.upsert_scheduler, 'upsert_scheduler')}`\n",
+        paragraphs(Queue.upsert_scheduler),
+        "## Repeat\n",
+        paragraphs(Repeat),
+        table(("option", "type", "default"), times),
+        "## Scheduler\n",
+        paragraphs(Scheduler),
+        table(("attribute", "type", "meaning"), fields + more),
+        f"`{signature_of(Scheduler.upcoming, 'Scheduler.upcoming')}`\n: {one_line(Scheduler.upcoming.__doc__)}\n",
+    ]
+    return "\n".join(parts)
+
+
+def of_scheduler(name: str) -> str:
+    """What an attribute of Scheduler without a docstring is."""
+    if name in SCHEDULER:
+        return SCHEDULER[name]
+    if name not in inspect.signature(Repeat).parameters:
+        raise SystemExit(f"docs: nothing says what Scheduler.{name} is")
+    return "As in `Repeat`."
 
 
 # --------------------------------------------------------------------------------------------------------- worker
@@ -220,7 +278,7 @@ def errors_page() -> str:
     parts = [
         "# Errors\n",
         "An error's text says what was wrong, with which job and queue. `code` is what a script in Redis answered; "
-        "down to -9 these are BullMQ's numbers.\n",
+        "down to -11 these are BullMQ's numbers.\n",
         f"```text\n{tree}\n```\n",
     ]
     for heading, root in (("Raised by Oxcart", errors.OxcartError), ("Raised by processors", errors.Steering)):
@@ -299,6 +357,7 @@ def cli_page() -> str:
 
 GENERATED: dict[str, Callable[[], str]] = {
     "options.md": options_page,
+    "schedulers.md": schedulers_page,
     "worker.md": worker_page,
     "errors.md": errors_page,
     "events.md": events_page,

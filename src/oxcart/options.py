@@ -329,6 +329,8 @@ def _checked_jitter(jitter: float) -> float:
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:
+    if name == "repeat":
+        return "repeat: only Queue.add takes it, or use Queue.upsert_scheduler"
     near = difflib.get_close_matches(name, known, n=1)
     return f"unknown option {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
 

@@ -17,20 +17,25 @@ Missed = Literal["once", "skip", "all"]
 """What becomes of runs that no worker was there for."""
 
 
+LATEST_MS = 2**53 // 4096
+"""The wire has the time of a delayed job as a number of 53 bits, of which twelve are no time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
     """When a job comes again: at the times of a `cron` pattern, or `every` so many seconds.
 
     `cron`: five fields, or six with seconds first, or a nickname such as `@daily`; its times are those of the zone
     `tz` (UTC if not given). `every` and `offset`: seconds or `timedelta`; the first run is at once, without an
-    `offset` that shifts the runs from full multiples of `every`. `limit`: how many runs in all. `start`, `end`: aware
-    datetimes between which runs are. `immediately`: the first run of a `cron` is now, at each upsert; those of `every`
-    begin at once anyway.
+    `offset` that shifts the runs from full multiples of `every`. `limit`: how many runs from the last upsert on.
+    `start`, `end`: aware datetimes between which runs are. `immediately`: the first run of a `cron` is now, at each
+    upsert; those of `every` begin at once anyway.
 
     `overlap="skip"`: a run is skipped while the one before it is not finished. `missed`: when nobody worked for a
     while, one run makes up for all that were missed (`once`), none does (`skip`: neither does one that is more than a
-    minute late), or each is made up for (`all`). `jitter`: each run comes later by a random time up to this (seconds or
-    `timedelta`). These three hold where Oxcart's workers take the runs; BullMQ's know nothing of them.
+    minute late), or each is made up for (`all`). `jitter`: each run comes later by a random time up to this (seconds
+    or `timedelta`); with a `cron`, runs that are less apart than that fall out. Skipped runs count for the limit.
+    These three hold where Oxcart's workers take the runs; BullMQ's know nothing of them.
 
     Raises `OptionsError` for what can't be right. Example: `Repeat(cron="0 8 * * mon-fri", tz="Europe/Berlin")`
     """
@@ -58,6 +63,9 @@ class Repeat:
             self._check_every()
         if self.limit is not None:
             whole("limit", self.limit, 1)
+        for name, moment in (("start", self.start), ("end", self.end)):
+            if moment is not None and aware_ms(name, moment) > LATEST_MS:
+                raise OptionsError(f"{name}={moment!r}: later than 2039, which a queue can't tell apart")
         times = [None if at is None else aware_ms(name, at) for name, at in (("start", self.start), ("end", self.end))]
         if times[0] is not None and times[1] is not None and times[1] <= times[0]:
             raise OptionsError(f"end={self.end!r}: later than start, which is {self.start!r}")

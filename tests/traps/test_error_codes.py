@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -20,6 +21,7 @@ from oxcart import (
     JobSpec,
     LockLost,
     OptionsError,
+    OxcartError,
     Parent,
     ParentNotFound,
     PayloadError,
@@ -35,23 +37,17 @@ from oxcart.errors import known_refusals, refusal
 from oxcart.protocol.calls import clean
 from tests.conftest import RunWorker, wait_until
 from tests.hands import TOKEN, Hands
-from tests.traps.wire import MINUTE, Wire, is_finished, lose, settle
+from tests.traps.wire import MINUTE, Clock, Wire, is_finished, lose, settle
 
-LATER = {
-    -10: "comes with schedulers: the job of the next iteration exists already",
-    -11: "comes with schedulers: this slot and the next one are taken",
-}
-"""Codes of what is not built yet. Whoever builds it takes them out of here and writes their tests."""
+TESTED = set(range(-11, 0))
+"""The codes that BullMQ has too."""
 
-TESTED = {-1, -2, -3, -4, -5, -6, -7, -8, -9}
-OURS = {-20, -21, -31, -32}
+OURS = {-12, -20, -21, -31, -32}
 """Codes that only our scripts answer."""
 
 
-def test_every_code_has_a_test_or_comes_later() -> None:
-    assert TESTED | LATER.keys() == set(range(-11, 0))
-    assert not TESTED & LATER.keys()
-    assert known_refusals() - LATER.keys() == TESTED | OURS
+def test_every_code_has_a_test() -> None:
+    assert known_refusals() == TESTED | OURS
 
 
 def says(error: Refused, code: int, job_id: str, queue: Queue) -> bool:
@@ -186,6 +182,43 @@ async def test_minus_8_a_scheduler_waits_for_the_job(queue: Queue, wire: Wire) -
     assert await job.state() == "delayed"
 
 
+async def in_the_way(wire: Wire, clock: Clock, minutes: range) -> list[str]:
+    """Jobs with the ids that runs of a scheduler `s` would have in so many minutes; their ids."""
+    ids = [f"repeat:s:{clock() + number * MINUTE}" for number in minutes]
+    for job_id in ids:
+        await wire.write(job_id, name="in the way")
+    return ids
+
+
+@pytest.mark.parametrize(("code", "times"), [(-10, {"cron": "* * * * *"}), (-11, {"every": 60})], ids=["-10", "-11"])
+async def test_minus_10_and_11_jobs_have_the_times_that_a_scheduler_needs(
+    timed: Queue, wire: Wire, clock: Clock, code: int, times: Any
+) -> None:
+    """Node answers -10 for the first time that is taken; Oxcart goes on to the next ones."""
+    ids = await in_the_way(wire, clock, range(40))
+    with pytest.raises(SchedulerError) as caught:
+        await timed.upsert_scheduler("s", **times)
+    assert (caught.value.code, caught.value.job_id) == (code, "s")
+    assert f"the scheduler s of {timed.name} can't add its next run" in str(caught.value)
+    assert not {"repeat", "repeat:s", "wait", "delayed"} & await wire.names()
+    await wire.delete(*ids)
+
+
+@pytest.mark.parametrize(("code", "times"), [(-10, {"cron": "* * * * *"}), (-11, {"every": 60})], ids=["-10", "-11"])
+async def test_minus_10_and_11_are_told_by_a_worker_that_does_the_run_all_the_same(
+    timed: Queue, wire: Wire, clock: Clock, run_worker: RunWorker, code: int, times: Any, allowed_breaks: set[str]
+) -> None:
+    allowed_breaks.add("I28")  # the series has come to a stop, until it is upserted
+    job = await timed.upsert_scheduler("s", immediately=True, **times)
+    ids = await in_the_way(wire, clock, range(1, 40))
+    worker = await run_worker(done, clock=clock)
+    error = (await errors_of(worker, 1))[0]
+    assert isinstance(error, OxcartError)
+    assert str(refusal(code, "s", timed.name)) in str(error)
+    await wait_until(lambda: is_finished(timed, job.id))
+    await wire.delete(*ids)
+
+
 async def with_children(wire: Wire, job: Job, bad: bool) -> str:
     """Give a job a child that is not done, or one that has failed it; the key to delete to be free of it."""
     if bad:
@@ -249,6 +282,14 @@ async def test_minus_7_the_job_has_another_parent(queue: Queue) -> None:
     with pytest.raises(HasOtherParent) as caught:
         await queue.add("child", job_id="kid", parent=second)
     assert says(caught.value, -7, "kid", queue)
+
+
+async def test_minus_12_an_interval_has_no_run_before_its_end(timed: Queue, wire: Wire, clock: Clock) -> None:
+    with pytest.raises(SchedulerError) as caught:
+        await timed.upsert_scheduler("s", every=3600, offset=300, end=clock.now + timedelta(minutes=10))
+    assert (caught.value.code, caught.value.job_id) == (-12, "s")
+    assert f"the scheduler s of {timed.name} would have its next run after its end" in str(caught.value)
+    assert not {"repeat", "repeat:s", "delayed"} & await wire.names()
 
 
 async def test_minus_21_a_locked_job_is_not_removed(queue: Queue, hands: Hands) -> None:

@@ -30,7 +30,7 @@ from oxcart.protocol.calls import work
 from oxcart.protocol.calls.work import Limits
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.hands import LOCK_MS, TOKEN, Hands
-from tests.traps.wire import MINUTE, Wire, check_stalled, idle, is_finished, lose, now, settle
+from tests.traps.wire import MINUTE, Clock, Wire, check_stalled, idle, is_finished, lose, ms, now, settle
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 NEW_YEAR_MS = int(NEW_YEAR.timestamp() * 1000)
@@ -967,6 +967,36 @@ async def test_trap_45_a_worker_that_knows_it_goes_by_it(queue: Queue, wire: Wir
     assert (await wire.fields(job.id))["delay"] == "3600000"
 
 
+async def test_trap_46_every_run_that_is_taken_brings_the_next_one(
+    timed: Queue, wire: Wire, clock: Clock, run_worker: RunWorker
+) -> None:
+    """Whichever way it was waiting."""
+    await timed.upsert_scheduler("waiting", every=60)
+    await timed.upsert_scheduler("prioritized", every=60, options={"priority": 3})
+    await timed.upsert_scheduler("delayed", every=60, offset=5)
+    clock.now += timedelta(seconds=30)
+    await run_worker(done, clock=clock)
+
+    async def all_went_on() -> bool:
+        return await timed.counts("completed", "delayed") == {"completed": 3, "delayed": 3}
+
+    await wait_until(all_went_on)
+    assert {job.scheduler_id for job in await timed.jobs("delayed")} == {"waiting", "prioritized", "delayed"}
+    assert {slot > clock() for slot in (await wire.scores("repeat")).values()} == {True}
+
+
+async def test_trap_46_what_a_client_without_schedulers_has_broken_off_goes_on(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock, run_worker: RunWorker
+) -> None:
+    await timed.upsert_scheduler("s", every=60, data={"v": 1})
+    assert len(hands.take(now_ms=clock())) == 1
+    hands.complete(f"repeat:s:{clock()}", now_ms=clock())
+    assert "delayed" not in await wire.names()
+    await run_worker(done, clock=clock)
+    [job] = await wait_until(lambda: timed.jobs("delayed"))
+    assert (job.id, job.data) == (f"repeat:s:{clock() + MINUTE}", {"v": 1})
+
+
 async def test_trap_47_an_id_without_a_job_is_not_run(queue: Queue, wire: Wire, run_worker: RunWorker) -> None:
     names, note = noting()
     await queue.pause()
@@ -992,6 +1022,33 @@ async def test_trap_54_the_field_nrjid_of_version_5_harms_nobody(
     await job.refresh()
     assert job.return_value == "done"
     assert (await wire.fields(job.id))["nrjid"] == "repeat:s:1795503524600"
+
+
+OF_VERSION_5: dict[str, tuple[str, dict[str, Any]]] = {
+    "a hash": ("6ce08a058857d014552d7a74f70f6add", {"name": "cronjob", "pattern": "0 8 * * *", "tz": "UTC"}),
+    "nothing but its key": ("cronjob:::UTC:0 8 * * *", {}),
+}
+
+
+@pytest.mark.parametrize("left", OF_VERSION_5)
+async def test_trap_55_repeated_jobs_of_version_5_go_on_as_they_were(
+    timed: Queue, wire: Wire, clock: Clock, run_worker: RunWorker, allowed_breaks: set[str], left: str
+) -> None:
+    """Version 6 ends those of which there is nothing but the key, and empties the data of the others."""
+    allowed_breaks.add("I28")
+    key, fields = OF_VERSION_5[left]
+    repeat = {"pattern": "0 8 * * *", "tz": "UTC", "count": 7}
+    run = {"name": "cronjob", "data": '{"d":1}', "opts": {"repeat": repeat, "prevMillis": clock()}}
+    first = await wire.series(key, clock(), fields, run)
+    await run_worker(done, clock=clock)
+    await wait_until(lambda: is_finished(timed, first))
+    [job] = await wait_until(lambda: timed.jobs("delayed"))
+    assert job.id == f"repeat:{key}:{ms(datetime(2026, 11, 27, 8, tzinfo=UTC))}"
+    assert (job.name, job.data, job.scheduler_id) == ("cronjob", {"d": 1}, key)
+    opts = await wire.opts(job.id)
+    assert opts["repeat"] == repeat | {"count": 8}
+    assert "repeatJobKey" not in opts
+    assert await wire.fields(f"repeat:{key}") == fields
 
 
 async def test_trap_56_a_most_of_starts_stops_retries_too(queue: Queue, wire: Wire, run_worker: RunWorker) -> None:

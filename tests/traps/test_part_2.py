@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from oxcart import (
     Job,
     JobLocked,
     JobSpec,
+    OptionsError,
     Parent,
     ParentNotFound,
     Queue,
@@ -26,7 +29,7 @@ from oxcart import (
 )
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.hands import TOKEN, Hands
-from tests.traps.wire import MINUTE, Wire, is_finished, now, settle
+from tests.traps.wire import MINUTE, Clock, Wire, is_finished, ms, now, settle
 
 
 async def done(job: Job) -> str:
@@ -402,6 +405,285 @@ async def test_trap_25_one_that_is_done_is_a_job_like_any_other(
     hands.work()
     await wire.redis.zadd(wire.key("repeat"), {"s": now() + MINUTE})
     assert await job.remove()
+
+
+async def advanced(hands: Hands, clock: Clock, *, complete: bool = True) -> tuple[str, str]:
+    """Take the run that is due, and do what a worker does: the ids of the run and of the one it has brought."""
+    [record] = hands.take(now_ms=clock())
+    done = hands.advance(record, clock())
+    assert done is not None
+    if complete:
+        hands.complete(record.id, now_ms=clock())
+    return record.id, done.added
+
+
+async def test_trap_15_the_next_run_is_made_when_a_run_is_taken_and_before_it_begins(
+    timed: Queue, wire: Wire, clock: Clock, run_worker: RunWorker
+) -> None:
+    """Also of one that is taken in the call that ends another."""
+    seen: list[float] = []
+
+    async def look(job: Job) -> None:
+        slot = (await wire.scores("repeat"))[job.scheduler_id or ""]
+        assert f"repeat:{job.scheduler_id}:{slot:.0f}" in await wire.members("delayed")
+        seen.append(slot)
+
+    for name in ("a", "b", "c"):
+        await timed.upsert_scheduler(name, every=60)
+    await run_worker(look, clock=clock, concurrency=1)
+    await wait_until(lambda: len(seen) == 3)
+    assert seen == [clock() + MINUTE] * 3
+    assert await wire.told(f"repeat:a:{clock() + MINUTE}") == ["added", "delayed"]
+
+
+async def test_trap_15_nobody_else_makes_one(timed: Queue, wire: Wire, clock: Clock) -> None:
+    await timed.upsert_scheduler("s", every=60)
+    clock.now += timedelta(hours=1)
+    await timed.upsert_scheduler("s", every=60)
+    await timed.schedulers()
+    assert (len(await wire.members("wait")), "delayed" in await wire.names()) == (1, False)
+
+
+async def test_trap_16_only_the_run_that_the_series_is_at_brings_another(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock
+) -> None:
+    """Neither one that is taken again, by the same worker or another, nor an older one."""
+    await timed.upsert_scheduler("s", every=60)
+    [first] = hands.take(now_ms=clock())
+    for added in (f"repeat:s:{clock() + MINUTE}", "", ""):
+        done = hands.advance(first, clock(), first=bool(added))
+        assert done is not None
+        assert done.added == added
+    clock.now += timedelta(minutes=1)
+    await advanced(hands, clock)
+    late = hands.advance(first, clock(), first=False)
+    assert late is not None
+    assert late.added == ""
+    assert await wire.members("delayed") == [f"repeat:s:{clock() + MINUTE}"]
+    assert (await wire.fields("repeat:s"))["ic"] == "3"
+    hands.complete(first.id, now_ms=clock())
+
+
+async def test_trap_16_a_retry_brings_none(timed: Queue, clock: Clock, run_worker: RunWorker) -> None:
+    tries: list[str] = []
+
+    async def fail(job: Job) -> None:
+        tries.append(job.id)
+        raise ValueError("boom")
+
+    job = await timed.upsert_scheduler("s", every=60, options={"attempts": 3})
+    await run_worker(fail, clock=clock)
+    await wait_until(lambda: is_finished(timed, job.id))
+    assert tries == [job.id] * 3
+    assert [job.id for job in await timed.jobs("delayed")] == [f"repeat:s:{clock() + MINUTE}"]
+
+
+@pytest.mark.parametrize(
+    ("times", "said", "slots"),
+    [
+        ({"cron": "*/5 * * * *"}, {"pattern": "*/5 * * * *", "tz": "UTC"}, (5, 10)),
+        ({"every": 300, "limit": 9}, {"every": 5 * MINUTE, "limit": 9}, (0, 5)),
+    ],
+    ids=["cron", "every"],
+)
+async def test_trap_17_the_options_of_each_run_say_when_it_repeats_and_which_run_it_is(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock, times: Any, said: Any, slots: tuple[int, int]
+) -> None:
+    """A Node worker drops a run without `repeat`, and miscounts one without `count`."""
+    job = await timed.upsert_scheduler("s", **times)
+    start, made = clock(), clock()
+    ids = [job.id]
+    for count, minutes in enumerate(slots, 1):
+        slot = start + minutes * MINUTE
+        opts = await wire.opts(ids[-1])
+        assert ids[-1] == opts.pop("jobId") == f"repeat:s:{slot}"
+        assert (opts.pop("repeat"), opts.pop("repeatJobKey")) == (said | {"count": count}, "s")
+        assert (opts.pop("timestamp"), opts.pop("delay")) == (made, slot - made)
+        assert opts.pop("prevMillis", None) == (slot if "cron" in times else None)
+        assert opts.keys() <= {"attempts"}
+        clock.now += timedelta(milliseconds=slot - made)
+        made = clock()
+        ids.append((await advanced(hands, clock))[1])
+
+
+async def test_trap_18_options_come_from_the_run_before_and_name_and_data_from_the_scheduler(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock
+) -> None:
+    await timed.upsert_scheduler("s", every=60, name="old", data=1, options={"attempts": 2})
+    await wire.write("repeat:s", name="new", data='{"v":2}', opts='{"attempts":9}')
+    _, added = await advanced(hands, clock)
+    fields = await wire.fields(added)
+    assert (fields["name"], fields["data"]) == ("new", '{"v":2}')
+    assert (await wire.opts(added))["attempts"] == 2
+
+
+async def test_trap_18_an_upsert_changes_both(timed: Queue, wire: Wire, hands: Hands, clock: Clock) -> None:
+    await timed.upsert_scheduler("s", every=60, name="old", data=1, options={"attempts": 2})
+    changed = await timed.upsert_scheduler("s", every=60, name="new", data=2, options={"attempts": 9})
+    for job_id in (changed.id, (await advanced(hands, clock))[1]):
+        fields = await wire.fields(job_id)
+        assert (fields["name"], fields["data"]) == ("new", "2")
+        assert (await wire.opts(job_id))["attempts"] == 9
+    assert json.loads((await wire.fields("repeat:s"))["opts"]) == {"attempts": 9}
+
+
+async def test_trap_19_the_grid_of_an_interval_begins_with_its_first_run_which_is_at_once(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock
+) -> None:
+    clock.now += timedelta(seconds=7, milliseconds=760)
+    job = await timed.upsert_scheduler("s", every=60)
+    assert job.id == f"repeat:s:{clock()}"
+    assert await wire.members("wait") == [job.id]
+    assert (await wire.fields("repeat:s"))["offset"] == "7760"
+    start = clock()
+    await advanced(hands, clock)
+    clock.now += timedelta(minutes=3, seconds=20)  # two are missed
+    ran, added = await advanced(hands, clock)
+    assert (ran, added) == (f"repeat:s:{start + MINUTE}", f"repeat:s:{start + 4 * MINUTE}")
+
+
+async def test_trap_19_with_an_offset_it_is_that_of_the_epoch(timed: Queue, clock: Clock) -> None:
+    job = await timed.upsert_scheduler("s", every=3600, offset=300)
+    assert job.id == f"repeat:s:{ms(datetime(2026, 11, 26, 10, 5, tzinfo=UTC))}"
+
+
+async def test_trap_20_a_limit_counts_in_the_runs_and_who_has_reached_it_stays_listed(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock
+) -> None:
+    await timed.upsert_scheduler("s", every=60, limit=2)
+    await wire.write("repeat:s", ic=40)
+    await advanced(hands, clock)
+    clock.now += timedelta(minutes=1)
+    ran, added = await advanced(hands, clock)
+    assert added == ""
+    assert await wire.scores("repeat") == {"s": clock()}
+    assert not {"wait", "delayed"} & await wire.names()
+    [scheduler] = await timed.schedulers()
+    assert (scheduler.iterations, scheduler.limit, scheduler.next_job_id) == (41, 2, ran)
+
+
+async def test_trap_21_a_run_whose_time_has_come_outlives_its_scheduler_and_brings_no_other(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock
+) -> None:
+    waiting = await timed.upsert_scheduler("waiting", every=60)
+    delayed = await timed.upsert_scheduler("delayed", every=60, offset=5)
+    assert await timed.remove_scheduler("waiting")
+    assert await timed.remove_scheduler("delayed")
+    assert await wire.members("wait") == [waiting.id]
+    assert (await wire.told(delayed.id))[-1] == "removed<delayed"
+    assert await advanced(hands, clock) == (waiting.id, "")
+    assert not {name for name in await wire.names() if "repeat" in name} - {waiting.id}
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The local zone of this process."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
+async def test_trap_22_a_zone_is_always_stored(timed: Queue, wire: Wire) -> None:
+    job = await timed.upsert_scheduler("s", cron="0 12 * * *")
+    assert job.id == f"repeat:s:{ms(datetime(2026, 11, 26, 12, tzinfo=UTC))}"
+    assert (await wire.fields("repeat:s"))["tz"] == "UTC"
+    assert (await wire.opts(job.id))["repeat"]["tz"] == "UTC"
+
+
+@pytest.mark.usefixtures("tokyo")
+async def test_trap_22_without_one_each_worker_takes_its_own(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock
+) -> None:
+    fields = {"name": "s", "pattern": "0 12 * * *", "offset": 0, "ic": 1}
+    repeat = {"pattern": "0 12 * * *", "count": 1}
+    await wire.series("s", clock(), fields, {"opts": {"repeat": repeat, "repeatJobKey": "s", "prevMillis": clock()}})
+    _, added = await advanced(hands, clock)
+    assert added == f"repeat:s:{ms(datetime(2026, 11, 27, 3, tzinfo=UTC))}"
+    assert (await wire.opts(added))["repeat"] == repeat | {"count": 2}
+    [scheduler] = await timed.schedulers()
+    assert scheduler.tz is None
+
+
+# From a Thursday, 2026-11-26 09:30.
+MATCHES = {
+    "30 15 10 * * *": "11-26 10:15:30",  # of six fields, the first are seconds
+    "10 27 * *": "11-27 10:00:00",  # of four, the first is the hour, and every minute is one
+    "0 0 1 * sat": "11-28 00:00:00",  # the day of the month or that of the week
+    "0 0 28 * mon": "11-28 00:00:00",
+    "0 0 L * *": "11-30 00:00:00",
+    "0 0 * * 6L": "11-28 00:00:00",
+    "@weekends": "11-28 00:00:00",
+}
+
+
+@pytest.mark.parametrize("pattern", MATCHES)
+async def test_trap_23_patterns_are_in_the_dialect_of_node(timed: Queue, wire: Wire, pattern: str) -> None:
+    job = await timed.upsert_scheduler("s", cron=pattern)
+    slot = datetime.fromtimestamp(int(job.id.rpartition(":")[2]) / 1000, UTC)
+    assert f"{slot:%m-%d %H:%M:%S}" == MATCHES[pattern]
+    assert (await wire.fields("repeat:s"))["pattern"] == pattern
+
+
+@pytest.mark.parametrize(
+    "pattern", ["0 22-2 * * *", "0 8,8 * * *", "@midnight", "@DAILY", "0 0 * * monday", "0 0 15W * *", "0 0 * * * * *"]
+)
+async def test_trap_23_what_it_does_not_have_is_refused(timed: Queue, wire: Wire, pattern: str) -> None:
+    with pytest.raises(OptionsError, match="cron pattern"):
+        await timed.upsert_scheduler("s", cron=pattern)
+    assert not await wire.names() - {"meta"}
+
+
+# In New York, 2026-03-08 has no 02:xx, and 2026-11-01 two 01:xx: first by EDT (UTC-4), then by EST (UTC-5).
+RUNS_IN_NEW_YORK = {
+    "30 2 * * *": ("2026-03-08T05:00", ["07:30", "06:30"]),  # 03:30 EDT, then 02:30 EDT of the next day
+    "0 1-4 * * *": ("2026-03-08T05:00", ["06:00", "07:00", "08:00"]),
+    "30 1 * * *": ("2026-11-01T04:00", ["05:30", "06:30"]),  # 01:30 EDT, then 01:30 EST of the next day
+    "0 * * * *": ("2026-11-01T04:30", ["05:00", "06:00", "07:00"]),
+}
+
+
+@pytest.mark.parametrize("pattern", RUNS_IN_NEW_YORK)
+async def test_trap_24_an_hour_left_out_is_made_up_by_the_next_and_one_that_comes_twice_counts_once(
+    timed: Queue, hands: Hands, clock: Clock, pattern: str
+) -> None:
+    """It counts twice if the pattern has all hours."""
+    start, expected = RUNS_IN_NEW_YORK[pattern]
+    clock.now = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    job_id = (await timed.upsert_scheduler("s", cron=pattern, tz="America/New_York")).id
+    for text in expected:
+        clock.now = datetime.fromtimestamp(int(job_id.rpartition(":")[2]) / 1000, UTC)
+        assert f"{clock.now:%H:%M}" == text
+        _, job_id = await advanced(hands, clock)
+
+
+async def test_trap_26_the_deduplication_of_a_template_names_its_runs_and_holds_nobody_up(
+    timed: Queue, wire: Wire, hands: Hands, clock: Clock
+) -> None:
+    """As Node makes it; here a template with it is refused."""
+    template = {"de": {"id": "d"}}
+    fields = {"name": "s", "every": MINUTE, "offset": clock() % MINUTE, "ic": 1, "opts": json.dumps(template)}
+    repeat = {"every": MINUTE, "count": 1}
+    run = {"deid": "d", "opts": template | {"repeat": repeat, "repeatJobKey": "s"}}
+    await wire.series("s", clock(), fields, run)
+    owner = await timed.add("x", deduplication=Deduplication("d"), delay=3600)
+    assert not owner.was_duplicate
+    _, added = await advanced(hands, clock)
+    assert (await wire.fields(added))["deid"] == "d"
+    assert (await wire.opts(added))["de"] == {"id": "d"}
+    assert await wire.text("de:d") == owner.id  # neither the run that is done nor the next one has touched it
+    job = await timed.job(added)
+    assert job is not None
+    assert job.deduplication_id == "d"
+    await owner.remove()
+    assert await wire.text("de:d") is None
+
+
+async def test_trap_26_such_a_template_is_refused(timed: Queue) -> None:
+    with pytest.raises(OptionsError, match="deduplication: it can't be the same for all runs"):
+        await timed.upsert_scheduler("s", every=60, options={"deduplication": Deduplication("d")})
 
 
 # ---------------------------------------------------------------------------------------------------- deduplication

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
@@ -69,6 +70,24 @@ class Wire:
         mine = [event for event in await self.events() if event.get("jobId") == job_id]
         return ["<".join([event["event"], *filter(None, [event.get("prev")])]) for event in mine]
 
+    async def opts(self, job_id: str) -> dict[str, Any]:
+        return json.loads((await self.fields(job_id))["opts"])
+
+    async def series(self, scheduler: str, slot_ms: int, fields: dict[str, Any], run: dict[str, Any]) -> str:
+        """A scheduler and its next run, which is due, as others leave them; the run's id."""
+        job_id = f"repeat:{scheduler}:{slot_ms}"
+        if fields:
+            await self.write(f"repeat:{scheduler}", **fields)
+        await self.redis.zadd(self.key("repeat"), {scheduler: slot_ms})
+        opts = {"jobId": job_id, "timestamp": slot_ms, "delay": 0, "attempts": 0, **run.pop("opts")}
+        stored = {"name": "s", "data": "{}", "timestamp": slot_ms, "delay": 0, "priority": 0, "rjk": scheduler}
+        await self.write(job_id, **stored | run | {"opts": json.dumps(opts)})
+        for kind in ("added", "waiting"):
+            await self.redis.xadd(self.key("events"), {"event": kind, "jobId": job_id, "name": "s"})
+        await self.redis.lpush(self.key("wait"), job_id)
+        await self.redis.zadd(self.key("marker"), {"0": 0})
+        return job_id
+
     # ------------------------------------------------------------------------------------------------------- families
 
     async def parent(self, job_id: str, *, state: str = "waiting-children", **fields: Any) -> str:
@@ -100,6 +119,20 @@ class Wire:
 
 def now() -> int:
     return time.time_ns() // 1_000_000
+
+
+class Clock:
+    """A clock that stands still until it is set; schedulers of a queue that has it are made by its time."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
+
+    def __call__(self) -> int:
+        return ms(self.now)
+
+
+def ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def settle(hands: Hands, job_id: str, outcome: str, *, take: int = 0, now_ms: int | None = None, **more: Any) -> Taken:

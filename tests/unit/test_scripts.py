@@ -14,7 +14,7 @@ from oxcart.protocol.keys import SUFFIXES, Keys
 
 NAMES = sorted(file.stem for file in scripts.FOLDER.glob("*.lua"))
 INCLUDES = sorted(file.stem for file in (scripts.FOLDER / "includes").glob("*.lua"))
-EXTRA_KEYS = {"receipt", "holder", "aside", "policies", "running"}
+EXTRA_KEYS = {"receipt", "holder", "aside", "policies", "running", "check"}
 
 
 def all_includes(name: str) -> set[str]:

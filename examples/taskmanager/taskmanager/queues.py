@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal, TypedDict, Unpack
 
-from oxcart import Backoff, Connection, ConnectionFailed, Job, JobOptions, Keep, Queue
+from oxcart import Backoff, Connection, ConnectionFailed, FlowProducer, Job, JobOptions, Keep, Queue
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,13 @@ class DailyDigestData(TypedDict):
 
 
 EmailJob = Literal["welcome", "task-assigned", "daily-digest"]
-"""The names of the jobs in the queue `email`."""
+"""The names of the jobs in the queue `email` that stand for one mail each."""
+
+DIGEST_BATCH = "digest-batch"
+"""The job that has the digests of a day sent, and the scheduler that it comes from."""
+
+DIGEST_SUMMARY = "digest-summary"
+"""The parent of a day's digests: it runs when all of them are done, one way or the other."""
 
 
 class Queues:
@@ -56,6 +62,7 @@ class Queues:
     def __init__(self, redis_url: str) -> None:
         self._connection = Connection(redis_url, timeout=ANSWER_WITHIN_S, connect_timeout=ANSWER_WITHIN_S)
         self.email = Queue(EMAIL, connection=self._connection, default_job_options=DEFAULTS, timeout=ANSWER_WITHIN_S)
+        self.flows = FlowProducer(connection=self._connection, queue_options={EMAIL: DEFAULTS}, timeout=ANSWER_WITHIN_S)
         self._by_name = {queue.name: queue for queue in (self.email,)}
 
     def named(self, name: str) -> Queue | None:
@@ -69,6 +76,10 @@ class Queues:
     async def add_task_assigned(self, user_id: str, task_id: str) -> Job | None:
         """Tell a user of a task that is theirs now."""
         return await self._add_email("task-assigned", TaskAssignedData(userId=user_id, taskId=task_id))
+
+    async def schedule_digests(self) -> None:
+        """Have the digests sent every morning. Called again, it changes nothing."""
+        await self.email.upsert_scheduler(DIGEST_BATCH, cron="0 8 * * *", tz="UTC")
 
     async def close(self) -> None:
         """Finish adds under way, then close the connection."""

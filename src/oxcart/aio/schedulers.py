@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 from ..clock import Clock
 from ..errors import refusal
@@ -10,14 +11,18 @@ from ..protocol import series
 from ..protocol.calls import read, schedule
 from ..protocol.keys import Keys
 from .connection import Connection
+from .insist import insist
 
 
-async def upsert(connection: Connection, keys: Keys, new: schedule.NewScheduler, clock: Clock) -> schedule.Run:
-    """Make or change a scheduler; answers its next run."""
+async def upsert(
+    connection: Connection, keys: Keys, new: schedule.NewScheduler, clock: Clock, timeout: float | None
+) -> schedule.Run:
+    """Make or change a scheduler; answers its next run. Insists for `timeout` seconds if Redis is away."""
+    deadline = None if timeout is None else time.monotonic() + timeout
     now = clock()
     slot = None if new.repeat.cron is None else series.first_match(new.repeat, now)
     for _ in range(schedule.MOST_TRIES):
-        added = await connection.run(schedule.upsert(keys, new, now, slot, random.random()))
+        added = await insist(connection, schedule.upsert(keys, new, now, slot, random.random()), deadline)
         if added is not None:
             return added
         # The run for that time was let go before its time: the series goes on after it.

@@ -86,6 +86,7 @@ FIGURES = (
     Figure("add-one", "add, one after another", "add-one", "jobs/s", rate),
     Figure("add-100", "add, 100 at once", "add-100", "jobs/s", rate, 2),
     Figure("add-bulk", "add in bulk of 1,000", "add-bulk", "jobs/s", rate, 4),
+    Figure("add-flow", "add flows of 1 + 10, one after another", "add-flow", "jobs/s", rate, 4),
     *_processing(1, 1.5, None, None),
     *_processing(10, 2, None, None),
     *_processing(100, 3, 0.4, 0.35),

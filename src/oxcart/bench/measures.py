@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
-from .. import Job, JobSpec, Keep, Queue, Worker
+from .. import Flow, FlowProducer, Job, JobSpec, Keep, Queue, Worker
 
 PAYLOAD = {"userId": "u-10482", "email": "ada@example.com", "template": "welcome", "locale": "en"}
 AT_ONCE = 100
 BULK = 1000
+CHILDREN = 10
 KEPT = 100
 IDLE_MS = 5
 """How long a worker is left alone before the next job: enough for it to wait again."""
@@ -41,6 +42,7 @@ class Task:
     payload: dict[str, str]
     at_once: int = AT_ONCE
     bulk: int = BULK
+    children: int = CHILDREN
     kept: int = KEPT
     idle_ms: int = IDLE_MS
 
@@ -80,6 +82,19 @@ async def add_bulk(task: Task, watch: Watch) -> None:
         await _fill(task, queue, count)
 
     await _add(task, watch, add)
+
+
+async def add_flow(task: Task, watch: Watch) -> None:
+    """Add flows of a parent and ten children, one after another."""
+    children = [Flow(task.queue, "bench", task.payload) for _ in range(task.children)]
+
+    async with FlowProducer(connection=task.url) as flows:
+
+        async def add(_: Queue, count: int) -> None:
+            for _done in range(0, count, task.children + 1):
+                await flows.add(Flow(task.queue, "bench", task.payload, children=children))
+
+        await _add(task, watch, add)
 
 
 async def process(task: Task, watch: Watch) -> None:
@@ -135,6 +150,7 @@ MEASURES = (
     Measure("add-one", add_one, 10_000, 200),
     Measure("add-100", add_at_once, 50_000, 1_000),
     Measure("add-bulk", add_bulk, 100_000, 2_000),
+    Measure("add-flow", add_flow, 22_000, 220),
     Measure("process-1", process, 10_000, 200),
     Measure("process-10", process, 50_000, 500, concurrency=10),
     Measure("process-100", process, 100_000, 1_000, concurrency=100),

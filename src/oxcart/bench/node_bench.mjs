@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 
 const [folder, name] = process.argv.slice(2);
-const { Queue, Worker } = createRequire(path.join(folder, 'here.js'))(name);
+const { FlowProducer, Queue, Worker } = createRequire(path.join(folder, 'here.js'))(name);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const nextLine = async () => (await lines.next()).value;
 const task = JSON.parse(await nextLine());
@@ -39,6 +39,16 @@ const measures = {
   }),
 
   add_bulk: (queue) => add(queue, (count) => fill(queue, count)),
+
+  async add_flow(queue) {
+    const flows = new FlowProducer({ connection });
+    const node = () => ({ name: 'bench', queueName: task.queue, data: task.payload });
+    const children = Array.from({ length: task.children }, node);
+    await add(queue, async (count) => {
+      for (let done = 0; done < count; done += task.children + 1) await flows.add({ ...node(), children });
+    });
+    await flows.close();
+  },
 
   async process(queue) {
     await fill(queue, task.warm_up);

@@ -80,6 +80,11 @@ class Keys:
         """A hash of the runs that were taken last, of schedulers that skip when one is not finished: by their ids."""
         return f"{self.own}running"
 
+    @property
+    def schedulers_check(self) -> str:
+        """Says for a while that the schedulers have been looked through."""
+        return f"{self.own}schedulers-check"
+
     def client_name(self, worker: str | None) -> str:
         """The connection name by which Node and dashboards list a worker of this queue."""
         name = f"{self.queue_prefix}:{base64.b64encode(self.name.encode()).decode()}"

@@ -75,9 +75,9 @@ class Scheduler:
 
 
 def read_scheduler(
-    scheduler_id: str, slot_ms: int, fields: Mapping[str, str], policy: str, run_opts: str
+    scheduler_id: str, slot_ms: int, fields: Mapping[str, str], policy: str, finished: str, run_opts: str
 ) -> Scheduler | None:
-    """A scheduler from its hash, what is kept beside, and the options of its next run, which are empty if that is done.
+    """A scheduler from its hash, what is kept beside, and of its next run when it was finished, if it was, and options.
 
     None if there is no hash and its id says nothing either.
     """
@@ -86,9 +86,9 @@ def read_scheduler(
     if not found:
         return None
     stored = wire.repeat_from_wire(found)
-    own: dict[str, Any] = _readable(policy) or {}
+    own = read_policy(policy)
     template = _readable(found.get("opts", ""))
-    count = _count_of(run_opts)
+    count = _count_of(run_opts) or wire.read_int(found.get("ic"), 1) - own.since
     return Scheduler(
         id=scheduler_id,
         name=found.get("name") or scheduler_id,
@@ -103,11 +103,11 @@ def read_scheduler(
         iterations=None if legacy else wire.read_int(found["ic"]),
         data=_readable(found["data"]) if "data" in found else {},
         options=wire.options_from_wire(template) if isinstance(template, dict) else None,  # pyright: ignore
-        overlap=own.get("overlap", "allow"),
-        missed=own.get("missed", "once"),
-        jitter=own.get("jitter", 0) / 1000,
-        runs_left=None if stored.limit is None else max(stored.limit - count + 1, 0) if run_opts else 0,
-        ended=not run_opts,
+        overlap=own.overlap,
+        missed=own.missed,
+        jitter=own.jitter_ms / 1000,
+        runs_left=None if stored.limit is None else 0 if finished else max(stored.limit - count + 1, 0),
+        ended=finished != "" or (not run_opts and _has_no_next(found, own.since, slot_ms)),
         legacy=legacy,
     )
 
@@ -117,6 +117,14 @@ def _count_of(run_opts: str) -> int:
     opts = _readable(run_opts)
     repeat: Any = opts.get("repeat") if isinstance(opts, dict) else None  # pyright: ignore
     return wire.repeat_from_wire(repeat).count if isinstance(repeat, dict) else 0  # pyright: ignore
+
+
+def _has_no_next(fields: Mapping[str, str], since: int, slot_ms: int) -> bool:
+    """Whether a run that is not there was the last, as far as that can be told."""
+    try:
+        return "ic" in fields and may_be_over(fields, since, slot_ms, slot_ms)
+    except OptionsError:
+        return False
 
 
 # Of very old data nothing but the key is left, which says it all: name:jobId:endDate:tz:patternOrEvery.
@@ -164,6 +172,29 @@ def repeat_of_legacy(old: Scheduler, run: StoredRepeat) -> dict[str, Any]:
     return repeat | {"count": max(run.count, 1)}
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What only Oxcart knows of a scheduler; odd values read as not given."""
+
+    overlap: Overlap = "allow"
+    missed: Missed = "once"
+    jitter_ms: float = 0
+    since: int = 0
+    """How many runs it had had before its limit began to count."""
+
+
+def read_policy(text: str) -> Policy:
+    """Read it from its JSON, or from nothing."""
+    found = _readable(text)
+    own: dict[str, Any] = found if isinstance(found, dict) else {}  # pyright: ignore
+    return Policy(
+        overlap="skip" if own.get("overlap") == "skip" else "allow",
+        missed=own["missed"] if own.get("missed") in ("skip", "all") else "once",
+        jitter_ms=max(wire.loose_number(own.get("jitter")) or 0, 0),
+        since=int(wire.loose_number(own.get("since")) or 0),
+    )
+
+
 def policy_of(repeat: Repeat, jitter_ms: int) -> str:
     """What only Oxcart knows of a scheduler, as JSON; empty if that is nothing."""
     said: dict[str, Any] = {}
@@ -202,8 +233,6 @@ def step_of(stored: StoredRepeat, slot_ms: int, now: int) -> Step:
     """From the run at `slot_ms` on to the next. Raises `OptionsError` if that can't be told."""
     if stored.limit is not None and stored.count + 1 > stored.limit:
         return Step(over=True)
-    if stored.end_ms is not None and now > stored.end_ms:
-        return Step(over=True)
     if stored.pattern is None:
         if stored.every_ms is None:
             raise OptionsError("its job has neither a pattern nor an interval in its options")
@@ -219,13 +248,13 @@ def step_further(stored: StoredRepeat, step: Step) -> Step:
     return Step(upcoming is None and following is None, upcoming, following)
 
 
-def may_be_over(fields: Mapping[str, str], slot_ms: int, now: int) -> bool:
+def may_be_over(fields: Mapping[str, str], since: int, slot_ms: int, now: int) -> bool:
     """Whether a scheduler whose run is not there may have come to its end, so that nothing is missing.
 
     Of one with a limit or an end that can't be told for sure; and what a repeated job of version 5 carried is gone.
     """
     stored = wire.repeat_from_wire(fields)
-    if "ic" not in fields or (stored.limit is not None and wire.read_int(fields["ic"]) >= stored.limit):
+    if "ic" not in fields or (stored.limit is not None and wire.read_int(fields["ic"]) - since >= stored.limit):
         return True
     if stored.end_ms is None:
         return False
@@ -265,6 +294,8 @@ def check_scheduler_id(scheduler_id: object) -> str:
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a scheduler's jobs, if they can be the same for all; an `OptionsError` if not."""
+    if not isinstance(cast(object, options), Mapping):
+        raise OptionsError(f"options={options!r}: JobOptions, such as JobOptions(attempts=2)")
     for name in PER_RUN:
         if name in options:
             raise OptionsError(f"{name}: it can't be the same for all runs of a scheduler")

@@ -415,12 +415,12 @@ class StoredRepeat:
 def repeat_from_wire(raw: Mapping[str, Any]) -> StoredRepeat:
     """Read it from a scheduler's hash, whose values are texts, or from a run's options."""
     pattern, tz = raw.get("pattern"), raw.get("tz")
-    every = _loose_number(raw.get("every"))
-    whole = {name: _loose_number(raw.get(name)) for name in ("limit", "startDate", "endDate", "offset", "count")}
+    every = loose_number(raw.get("every"))
+    whole = {name: loose_number(raw.get(name)) for name in ("limit", "startDate", "endDate", "offset", "count")}
     limit, start, end, offset, count = (None if value is None else int(value) for value in whole.values())
     return StoredRepeat(
         pattern=pattern if isinstance(pattern, str) else None,
-        every_ms=every if every is not None and every > 0 else None,
+        every_ms=every if every is not None and 1 <= every < 2**41 else None,
         tz=tz if isinstance(tz, str) and tz else None,
         limit=limit,
         start_ms=start,
@@ -430,7 +430,7 @@ def repeat_from_wire(raw: Mapping[str, Any]) -> StoredRepeat:
     )
 
 
-def _loose_number(value: object) -> float | None:
+def loose_number(value: object) -> float | None:
     """A number, or a text that is one."""
     if isinstance(value, str):
         try:
@@ -448,7 +448,7 @@ def repeat_of_hash(fields: Mapping[str, str], count: int) -> dict[str, Any]:
     wire: dict[str, Any] = {name: fields[name] for name in ("pattern", "tz") if name in fields}
     for name in _NUMBERS_OF_REPEAT:
         # The phase of an interval is kept in the hash only; as an option it would be a wish.
-        if name != "offset" and (number := _loose_number(fields.get(name))) is not None:
+        if name != "offset" and (number := loose_number(fields.get(name))) is not None:
             wire[name] = int(number) if number == int(number) else number
     return wire | {"count": count}
 

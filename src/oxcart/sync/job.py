@@ -16,6 +16,7 @@ from ..protocol import wire
 from ..protocol.calls import change, family, read, watch
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
+from ..protocol.series import slot_of
 from ..protocol.states import JobState
 from .connection import Connection
 from .gently import Gently
@@ -180,6 +181,11 @@ class Job:
     @property
     def scheduler_id(self) -> str | None:
         return self.record.fields.get("rjk")
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The time that this run of a scheduler is for; when it ran is another matter. None for other jobs."""
+        return wire.moment(slot_of(self.id)) if self.scheduler_id is not None else None
 
     @property
     def deduplication_id(self) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from ..clock import Clock, system_clock
 from ..errors import NOT_EMPTY, ConnectionFailed, OptionsError, refusal
@@ -67,6 +67,7 @@ class Queue(QueueView):
         super().__init__(name, connection=connection, prefix=prefix, clock=clock)
         if timeout is not None and not timeout > 0:
             raise OptionsError(f"timeout={timeout!r}: a number of seconds above 0, or None to wait")
+        self._timeout = timeout
         self._preparer = add.Preparer(default_job_options, clock)
         self._schedulers = schedule.SchedulerPreparer(self._preparer.defaults, clock)
         self._adder = Adder(self._connection, self.keys, timeout)
@@ -92,6 +93,8 @@ class Queue(QueueView):
         Example: `emails.add("digest", repeat=Repeat(cron="0 8 * * *"))`
         """
         if repeat is not None:
+            if not isinstance(cast(object, repeat), Repeat):
+                raise OptionsError(f"repeat={repeat!r}: Repeat(cron=…) or Repeat(every=…)")
             return self._upsert(name, repeat, name, data, options)
         new = self._preparer.prepare(name, {} if data is MISSING else data, options)
         [(job_id, duplicate)] = self._adder.add((new,))
@@ -141,8 +144,10 @@ class Queue(QueueView):
         come, and without workers none. To be called at every start of a program: with the same times, the next run
         stays when it was. What was not given again is no longer so.
 
-        Raises `OptionsError` or `PayloadError` before anything is sent, `SchedulerError` if jobs have the ids of its
-        next runs. Example: `emails.upsert_scheduler("digest", cron="0 8 * * *", tz="Europe/Berlin")`
+        Raises `OptionsError` or `PayloadError`, and changes nothing, also if its end has passed or comes before the
+        next run; `SchedulerError` if jobs have the ids of its next runs; `ConnectionFailed` if Redis stays away for
+        `timeout` seconds.
+        Example: `emails.upsert_scheduler("digest", cron="0 8 * * *", tz="Europe/Berlin")`
         """
         repeat = Repeat(
             cron=cron,
@@ -177,7 +182,7 @@ class Queue(QueueView):
 
     def _upsert(self, scheduler_id: str, repeat: Repeat, name: str | None, data: Any, options: JobOptions) -> Job:
         new = self._schedulers.prepare(scheduler_id, repeat, name, {} if data is MISSING else data, options)
-        added = schedulers.upsert(self._connection, self.keys, new, self._clock)
+        added = schedulers.upsert(self._connection, self.keys, new, self._clock, self._timeout)
         return Job(added.record, self.keys, self._connection, clock=self._clock)
 
     # ----------------------------------------------------------------------------------------------- steering

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 from ..clock import Clock
 from ..errors import refusal
@@ -12,14 +13,18 @@ from ..protocol import series
 from ..protocol.calls import read, schedule
 from ..protocol.keys import Keys
 from .connection import Connection
+from .insist import insist
 
 
-def upsert(connection: Connection, keys: Keys, new: schedule.NewScheduler, clock: Clock) -> schedule.Run:
-    """Make or change a scheduler; answers its next run."""
+def upsert(
+    connection: Connection, keys: Keys, new: schedule.NewScheduler, clock: Clock, timeout: float | None
+) -> schedule.Run:
+    """Make or change a scheduler; answers its next run. Insists for `timeout` seconds if Redis is away."""
+    deadline = None if timeout is None else time.monotonic() + timeout
     now = clock()
     slot = None if new.repeat.cron is None else series.first_match(new.repeat, now)
     for _ in range(schedule.MOST_TRIES):
-        added = connection.run(schedule.upsert(keys, new, now, slot, random.random()))
+        added = insist(connection, schedule.upsert(keys, new, now, slot, random.random()), deadline)
         if added is not None:
             return added
         # The run for that time was let go before its time: the series goes on after it.

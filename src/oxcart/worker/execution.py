@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
@@ -108,10 +108,16 @@ class Rules:
     strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
 
 
-async def execute(attempt: Attempt, run: Run, rules: Rules) -> Outcome:
+Before = Callable[[Attempt, Run], Awaitable[Run]]
+"""What has to be done before a job is run; answers how to run it."""
+
+
+async def execute(attempt: Attempt, run: Run, rules: Rules, before: Before | None = None) -> Outcome:
     """Run a job once. Whatever it raises ends this attempt and nothing else."""
     try:
         attempt.begin()
+        if before is not None:
+            run = await before(attempt, run)
         refuse_unfit(attempt.record, rules)
         value = await _call(attempt, run, rules.timeout_s)
         text = wire.encode(value, f"the result of job {attempt.job.id}")

@@ -151,7 +151,9 @@ class Worker:
         self._threads = Threads(f"oxcart-{queue}")
         self._children = self._pool(isolation, isolation_memory, time_limit_s)
         self._run_job = runner(process, self._threads, self._sync, self._children)
-        self._series = Series(self._connection, self.keys, clock, self._stalled_ms, self._tell_once, self._trouble)
+        self._series = Series(
+            self._connection, self.keys, clock, self._stalled_ms, self._tell_once, self._trouble, self._report
+        )
         self._listeners = Listeners()
         self.phase = Phase.CREATED
         self.paused = False
@@ -430,10 +432,8 @@ class Worker:
         """Run one job and hand its outcome in; the shuttle settles it with the others of this moment."""
         assert self._shuttle is not None
         self._listeners.emit("active", attempt.job)
-        run = self._run_job
-        if "rjk" in attempt.record.fields:
-            run = await self._series.advance(attempt, run)
-        outcome = await execute(attempt, run, self._rules)
+        before = self._series.advance if "rjk" in attempt.record.fields else None
+        outcome = await execute(attempt, self._run_job, self._rules, before)
         if attempt.ending is Ending.LOCK_LOST:
             self._shuttle.drop(outcome)
             self._forget(attempt)

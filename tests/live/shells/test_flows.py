@@ -350,3 +350,34 @@ async def test_a_flow_sent_again_after_a_lost_answer_is_added_once(
     assert await queue.counts("waiting", "waiting-children") == {"waiting": 1, "waiting-children": 1}
     events: Any = await redis.xlen(f"bull:{queue.name}:events")
     assert events == 4
+
+
+@pytest.mark.parametrize("policy", ["ignore", "remove"])
+async def test_a_flow_that_is_added_again_does_not_wait_for_a_child_that_failed_without_harm(
+    queue: Queue, flows: FlowProducer, hands: Hands, policy: Any
+) -> None:
+    """A retried producer adds the same flow, with the same ids."""
+
+    def tree() -> Flow:
+        kids = [Flow(queue.name, "kid", job_id=f"k{n}", on_child_failure=policy) for n in range(2)]
+        return Flow(queue.name, "root", job_id="r", children=kids)
+
+    node = await flows.add(tree())
+    [record] = hands.take(1)
+    hands.fail(record.id)
+    await flows.add(tree())
+    found = await node.job.dependencies()
+    assert (len(found.unprocessed), len(found.ignored)) == (1, 1 if policy == "ignore" else 0)
+    assert hands.work() == ["k1"]
+    assert hands.work() == ["r"]
+
+
+async def test_a_flow_goes_on_at_once_if_all_its_children_have_failed_without_harm(
+    queue: Queue, flows: FlowProducer, hands: Hands
+) -> None:
+    await queue.add("kid", job_id="k")
+    hands.work(fails=True)
+    kid = Flow(queue.name, "kid", job_id="k", on_child_failure="ignore")
+    node = await flows.add(Flow(queue.name, "root", children=[kid]))
+    assert await node.job.state() == "waiting"
+    assert await node.job.ignored_failures() == {f"bull:{queue.name}:k": "boom"}

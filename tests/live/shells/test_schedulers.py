@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Backoff, Deduplication, JobOptions, OptionsError, Repeat, SchedulerError
+from oxcart import Backoff, Deduplication, JobOptions, JobSpec, OptionsError, Repeat, SchedulerError
 from tests.conftest import RedisServer
 from tests.hands import Hands
 from tests.live.shells.shell import Queue
@@ -50,6 +50,7 @@ async def test_a_pattern_runs_at_its_next_time_in_utc(timed: Queue, redis: Redis
     due = datetime(2026, 11, 27, 8, tzinfo=UTC)
     assert job.id == f"repeat:digest:{ms(due)}"
     assert (job.name, job.data, job.scheduler_id) == ("digest-batch", {"a": 1}, "digest")
+    assert job.scheduled_for == due
     assert await job.state() == "delayed"
     stored = await timed.job(job.id)
     assert stored is not None
@@ -292,10 +293,45 @@ async def test_an_id_that_no_scheduler_can_have_is_refused(timed: Queue, schedul
         await timed.upsert_scheduler(scheduler_id, every=5)
 
 
-async def test_an_id_may_have_colons_and_quotes(timed: Queue) -> None:
-    job = await timed.upsert_scheduler('a:b"c', every=60)
+@pytest.mark.parametrize("scheduler_id", ['a:b"c', "a\x00b", "%s", "ü {x}"])
+async def test_an_id_may_have_any_characters(timed: Queue, scheduler_id: str) -> None:
+    job = await timed.upsert_scheduler(scheduler_id, every=60)
+    assert job.id == f"repeat:{scheduler_id}:{ms(NOW)}"
     assert json.loads(job.record.fields["opts"])["jobId"] == job.id
-    assert [each.id for each in await timed.schedulers()] == ['a:b"c']
+    assert [each.id for each in await timed.schedulers()] == [scheduler_id]
+
+
+async def test_a_run_that_waits_for_another_attempt_is_not_erased(timed: Queue, hands: Hands, clock: Clock) -> None:
+    """The last run of a limit, whose scheduler stays at it."""
+    job = await timed.upsert_scheduler("a", every=60, limit=1)
+    [record] = hands.take(now_ms=clock())
+    hands.advance(record, clock())
+    hands.retry_later(record.id, now_ms=clock())
+    await timed.upsert_scheduler("a", every=60, limit=1)
+    await timed.remove_scheduler("a")
+    assert await job.state() == "delayed"
+
+
+async def test_another_start_counts_at_once(timed: Queue) -> None:
+    await timed.upsert_scheduler("a", every=3600, offset=60)
+    job = await timed.upsert_scheduler("a", every=3600, start=NOW + DAY)
+    assert job.id == f"repeat:a:{ms(NOW + DAY)}"
+
+
+async def test_an_interval_whose_next_run_would_be_after_its_end_is_refused(timed: Queue) -> None:
+    await timed.upsert_scheduler("a", every=3600, offset=60)
+    with pytest.raises(OptionsError, match="nothing would ever run"):
+        await timed.upsert_scheduler("a", every=3600, offset=60, end=NOW + timedelta(minutes=1))
+    assert (await timed.counts("delayed"))["delayed"] == 1
+
+
+async def test_what_is_no_repeat_and_no_options_is_told(timed: Queue) -> None:
+    with pytest.raises(OptionsError, match="Repeat"):
+        await timed.add("a", repeat={"cron": "0 8 * * *"})  # type: ignore[arg-type]
+    with pytest.raises(OptionsError, match="JobOptions"):
+        await timed.upsert_scheduler("a", every=5, options=["attempts"])  # type: ignore[arg-type]
+    with pytest.raises(OptionsError, match="only Queue\\.add takes it"):
+        await timed.add_bulk([JobSpec("a", repeat=Repeat(every=5))])  # type: ignore[call-arg]
 
 
 async def test_what_has_no_hash_is_not_listed(timed: Queue, redis: Redis, allowed_breaks: set[str]) -> None:

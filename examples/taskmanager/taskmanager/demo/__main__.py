@@ -11,12 +11,13 @@ import sys
 from oxcart import OxcartError, embedded
 
 from ..queues import EMAIL
+from . import Unexpected
 from .screen import Screen
 
 try:
     from .children import Child
     from .parts import USUAL_PORT, Parts, all_parts
-    from .tour import Tour, Unexpected
+    from .tour import Tour
 except ModuleNotFoundError as error:
     sys.exit(f"demo: {error.name} is missing: pip install 'oxcart-taskmanager[demo]'")
 

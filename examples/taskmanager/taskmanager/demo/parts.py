@@ -16,11 +16,12 @@ from pathlib import Path
 import httpx
 from oxcart import Queue, embedded
 
-from ..queues import EMAIL
+from ..queues import DIGEST_BATCH, EMAIL, Queues
+from . import Unexpected
 from .children import STOP_WITHIN_S, Child, running
 from .inbox import HOST, Inbox
 from .screen import Screen
-from .tour import RefuseOnce, Tour, Unexpected
+from .tour import Refusals, Tour
 from .watch import Watch
 
 USUAL_PORT = 8000
@@ -46,7 +47,7 @@ async def all_parts(screen: Screen, wished_port: int) -> AsyncGenerator[Parts, N
         folder = stack.enter_context(private_folder())
         redis_url = await stack.enter_async_context(redis(folder))
         inbox = Inbox(
-            refuse=RefuseOnce(screen),
+            refuse=Refusals(screen),
             on_arrival=lambda mail: screen.event("inbox", f'"{mail["Subject"]}" for {mail["To"]}', "green"),
         )
         await stack.enter_async_context(inbox.open())
@@ -58,12 +59,14 @@ async def all_parts(screen: Screen, wished_port: int) -> AsyncGenerator[Parts, N
         api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=10))
         watch = Watch(screen, api)
         stack.callback(watch.close)
+        queues = Queues(redis_url)
+        stack.push_async_callback(queues.close)
         environment = environment_for(folder, redis_url, inbox.port, url)
         children = [
             await stack.enter_async_context(running(name, command, environment, folder, watch.hear))
             for name, command in (("web", [*WEB, str(port)]), ("worker", WORKER))
         ]
-        yield Parts(url, children, Tour(screen, api, watch, inbox))
+        yield Parts(url, children, Tour(screen, api, watch, inbox, queues))
 
 
 def introduce(screen: Screen, redis_says: str, url: str, inbox: Inbox) -> None:
@@ -72,7 +75,7 @@ def introduce(screen: Screen, redis_says: str, url: str, inbox: Inbox) -> None:
     screen.say(f"  Redis   {redis_says}")
     screen.say(f"  web     {url}  (a process of its own)")
     screen.say("  worker  oxcart worker taskmanager.worker:worker  (a process of its own)")
-    screen.say(f"  inbox   {HOST}:{inbox.port}  (refuses one mail once, to show a retry)")
+    screen.say(f"  inbox   {HOST}:{inbox.port}  (refuses one mail once, and one for good)")
     screen.say()
     screen.restart_clock()
 
@@ -108,7 +111,10 @@ async def redis(folder: Path) -> AsyncGenerator[str, None]:
     """The URL of the Redis to use: the one that `REDIS_URL` names, or one of our own that is gone afterwards."""
     if named := os.environ.get("REDIS_URL"):
         await refuse_others_jobs(named)
-        yield named
+        try:
+            yield named
+        finally:
+            await take_back_scheduler(named)
         return
     # Neither its start nor its end is awaited: an impatient Ctrl-C must not remove its folder under its feet.
     server = embedded.acquire(folder / "redis")
@@ -132,6 +138,12 @@ async def refuse_others_jobs(url: str) -> None:
         to_do = await queue.count() + (await queue.counts("active"))["active"]
     if to_do:
         raise Unexpected(f"the queue {EMAIL!r} at REDIS_URL has jobs to do that are not the demo's ({to_do} of them)")
+
+
+async def take_back_scheduler(url: str) -> None:
+    """Remove our scheduler, or that Redis would have work to do for ever."""
+    async with Queue(EMAIL, connection=url) as queue:
+        await queue.remove_scheduler(DIGEST_BATCH)
 
 
 def free_port(wished: int = 0) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import Literal, TextIO
 
@@ -18,6 +19,13 @@ CODES: dict[Colour, str] = {
     "bold": "\x1b[1m",
 }
 RESET = "\x1b[0m"
+
+LONG_ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f-]{22}")
+
+
+def short(text: str) -> str:
+    """The text with the beginnings of long ids only."""
+    return LONG_ID.sub(r"\1…", text)
 
 
 class Screen:
@@ -38,7 +46,7 @@ class Screen:
 
     def event(self, who: str, what: str, colour: Colour = "plain") -> None:
         """Something that happened just now, and to whom."""
-        self.say(f"{self.seconds:6.2f} s  {who:<20}  {what}", colour)
+        self.say(f"{self.seconds:6.2f} s  {who:<22}  {what}", colour)
 
     def say(self, text: str = "", colour: Colour = "plain") -> None:
         """A line without a time."""

@@ -11,12 +11,15 @@ from typing import Any
 import httpx
 
 from ..queues import EMAIL
-from .screen import Screen
+from .screen import Screen, short
 
 LOOK_EVERY_S = 0.1
 
 LOGGED = re.compile(r"^\S+ \S+ (?P<level>[A-Z]+) (?P<logger>[\w.]+): (?P<text>.*)$")
 FACT = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\"|\S+)")
+
+FOR_WHOM = re.compile(r"-(\w{8}…)$")
+"""The user in the id of a digest, as it is shown."""
 
 FINAL = ("completed", "failed")
 
@@ -47,6 +50,10 @@ class Watch:
         """Where a job was when it was looked at last."""
         return self.jobs.get(job_id, {}).get("state", "unknown")
 
+    def all_finished(self) -> bool:
+        """Whether nothing is left to be done."""
+        return all(job.get("state") in FINAL for job in self.jobs.values())
+
     def close(self) -> None:
         """Look no more."""
         for task in self._tasks:
@@ -73,9 +80,9 @@ class Watch:
         elif text.startswith("Email job failed"):
             self._start(self._explain_failure(facts))
         elif text.startswith("Email skipped"):
-            self._screen.event(self._named(facts), f"no mail: {facts['reason']}")
+            self._screen.event(self._named(facts), f"no mail: {short(facts['reason'])}")
         elif logged["level"] in ("WARNING", "ERROR", "CRITICAL"):
-            self._screen.event(who, text, "red")
+            self._screen.event(who, short(text), "red")
         self._changed.set()
 
     def _meet(self, facts: dict[str, str]) -> None:
@@ -102,9 +109,9 @@ class Watch:
                 break
             await asyncio.sleep(LOOK_EVERY_S)
         if job["state"] == "completed":
-            result = job["returnValue"]["messageId"]
+            returned = job["returnValue"].get("messageId", job["returnValue"])
             self._screen.event(
-                self._named(job), f"completed, attempts: {job['attemptsMade']}, returned: {result}", "green"
+                self._named(job), f"completed, attempts: {job['attemptsMade']}, returned: {returned}", "green"
             )
 
     async def _look(self, job_id: str) -> dict[str, Any]:
@@ -128,7 +135,10 @@ class Watch:
 
     def _named(self, facts: dict[str, Any]) -> str:
         name = facts.get("name") or self.jobs.get(facts["id"], {}).get("name", "")
-        return f"job {facts['id']} {name}"
+        if facts["id"].isdigit():
+            return f"job {facts['id']} {name}"
+        # Other ids repeat the name and the day; what they tell is for whom it is.
+        return " ".join([name, *FOR_WHOM.findall(short(facts["id"]))])
 
     def _start(self, looking: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(looking)

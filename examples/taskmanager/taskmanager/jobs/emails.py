@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -57,7 +58,6 @@ async def send_email(job: Job, *, database: Database, mailer: Mailer, frontend_u
 
     Raises `Unrecoverable` where trying again can't help; other errors are retried by the queue.
     """
-    log.info("Processing email job id=%s name=%r", job.id, job.name)
     try:
         letter = await compose(job, database, frontend_url.rstrip("/"))
     except Moot as moot:
@@ -115,9 +115,16 @@ async def assigned_task(session: AsyncSession, job: Job, user: User) -> Facts:
 
 
 async def open_tasks(session: AsyncSession, job: Job, user: User) -> Facts:
-    """What the user has still to do, oldest first."""
-    chosen = select(Task).where(Task.assignee_id == user.id, Task.done.is_(False)).order_by(Task.created_at)
-    return {"tasks": list(await session.scalars(chosen))}
+    """What the user has still to do: first what is overdue, then what is due soonest, then the oldest."""
+    if not user.wants_digest:
+        raise Moot(f"user {user.id} wants no digests any more")
+    mine = select(Task).where(Task.assignee_id == user.id, Task.done.is_(False))
+    tasks = list(await session.scalars(mine.order_by(Task.due_on.is_(None), Task.due_on, Task.created_at)))
+    if not tasks:
+        raise Moot(f"user {user.id} has nothing to do")
+    today = datetime.now(UTC).date()
+    overdue = [task for task in tasks if task.due_on and task.due_on < today]
+    return {"overdue": overdue, "others": tasks[len(overdue) :]}
 
 
 KINDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException
@@ -19,6 +20,7 @@ class NewTask(Shape):
 
     title: Annotated[OneLine, Field(max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
+    due_on: date | None = None
 
 
 class Assignment(Shape):
@@ -34,6 +36,7 @@ class ShownTask(Shape):
     title: str
     description: str
     done: bool
+    due_on: date | None
     assignee_id: str | None
 
 
@@ -46,7 +49,7 @@ class AssignedTask(ShownTask):
 @router.post("/tasks", status_code=201)
 async def create_task(new: NewTask, session: NeedsSession) -> ShownTask:
     """Create a task that nobody has yet."""
-    task = Task(title=new.title, description=new.description)
+    task = Task(title=new.title, description=new.description, due_on=new.due_on)
     session.add(task)
     await session.commit()
     return ShownTask.model_validate(task, from_attributes=True)

@@ -33,6 +33,7 @@ class NewUser(Shape):
     name: Annotated[OneLine, Field(max_length=100)]
     email: Annotated[str, Field(max_length=254), AfterValidator(_mailbox)]
     password: Annotated[SecretStr, Field(min_length=8, max_length=128)]
+    wants_digest: bool = True
 
 
 class RegisteredUser(Shape):
@@ -47,7 +48,12 @@ class RegisteredUser(Shape):
 @router.post("/auth/register", status_code=201)
 async def register(new: NewUser, session: NeedsSession, queues: NeedsQueues) -> RegisteredUser:
     """Register a user. The answer doesn't wait for the welcome mail: a worker sends it."""
-    user = User(name=new.name, email=new.email, password_hash=await passwords.hashed(new.password.get_secret_value()))
+    user = User(
+        name=new.name,
+        email=new.email,
+        password_hash=await passwords.hashed(new.password.get_secret_value()),
+        wants_digest=new.wants_digest,
+    )
     session.add(user)
     try:
         await session.commit()

@@ -81,6 +81,8 @@ def upsert(keys: Keys, new: NewScheduler, now: int, slot_ms: int | None, random:
     def read(reply: Any) -> Run | None:
         if reply == TIME_TAKEN:
             return None
+        if reply == []:
+            raise OptionsError(f"end={repeat.end!r}: the next run would be later, so nothing would ever run")
         return unless_refused(keys, new.id, _added)(reply)
 
     def _added(reply: Any) -> Run:
@@ -108,6 +110,7 @@ def upsert(keys: Keys, new: NewScheduler, now: int, slot_ms: int | None, random:
         start=stored.get("startDate", ""),
         ends=stored.get("endDate", ""),
         immediately=int(repeat.immediately),
+        limited=int(repeat.limit is not None),
         random=random,
         policy=series.policy_of(repeat, milliseconds("jitter", repeat.jitter)),
         head=head,
@@ -184,6 +187,7 @@ def advance(
         prefix=keys.prefix,
         scheduler=scheduler,
         run=record.id,
+        own=series.slot_of(record.id),
         now=now,
         due=_number(due_ms),
         upcoming=_number(step.upcoming_ms),
@@ -244,8 +248,8 @@ def _read(keys: Keys, scheduler_id: str, start: int, stop: int, ascending: bool)
     def read(reply: Any) -> list[series.Scheduler]:
         parts = iter(reply)
         found = (
-            series.read_scheduler(name, int(slot), _fields(flat), policy, run)
-            for name, slot, flat, policy, run in zip(parts, parts, parts, parts, parts, strict=True)
+            series.read_scheduler(name, wire.read_int(slot), _fields(flat), policy, finished, opts)
+            for name, slot, flat, policy, finished, opts in zip(parts, parts, parts, parts, parts, parts, strict=True)
         )
         return [scheduler for scheduler in found if scheduler is not None]
 
@@ -269,7 +273,9 @@ class Stopped:
     id: str
     slot_ms: int
     fields: Mapping[str, str]
-    """Its hash."""
+    """Its hash, without the data."""
+    since: int
+    """How many runs it had had before its limit began to count."""
     ended: JobRecord | None
     """The run that has ended; None if it is not there."""
 
@@ -282,34 +288,57 @@ class Looked:
     stopped: Sequence[Stopped]
 
 
-def stopped(keys: Keys, start: int) -> Call[Looked]:
-    """Look at some schedulers, from this place on."""
+def is_at(keys: Keys, scheduler_id: str, slot_ms: int) -> Command[bool]:
+    """Whether the run for this time is the one that a scheduler is at."""
+
+    def read(reply: Any) -> bool:
+        return reply is not None and float(reply) == slot_ms
+
+    return Command(("ZSCORE", keys.one("schedulers"), scheduler_id), read)
+
+
+def stopped(keys: Keys, start: int, now: int, interval_ms: int) -> Call[Looked]:
+    """Look at some schedulers, from this place on; with an interval, only if nobody has in that time."""
 
     def read(reply: Any) -> Looked:
         count, *found = reply
         parts = iter(found)
-        return Looked(
-            count,
-            [
-                Stopped(
-                    name,
-                    int(slot),
-                    _fields(flat),
-                    JobRecord.from_flat(keys.run(name, int(slot)), run) if run else None,
-                )
-                for name, slot, flat, run in zip(parts, parts, parts, parts, strict=True)
-            ],
-        )
+        rows = zip(parts, parts, parts, parts, parts, strict=True)
+        return Looked(count, [_stopped(keys, *row) for row in rows])
 
-    own = {"policies": keys.policies, "running": keys.running}
-    return call("stopped_schedulers", keys, read, extra_keys=own, prefix=keys.prefix, start=start, count=LARGEST_LOOK)
+    own = {"policies": keys.policies, "running": keys.running, "check": keys.schedulers_check}
+    return call(
+        "stopped_schedulers",
+        keys,
+        read,
+        extra_keys=own,
+        prefix=keys.prefix,
+        start=start,
+        count=LARGEST_LOOK,
+        now=now,
+        interval_ms=interval_ms,
+    )
+
+
+def _stopped(keys: Keys, name: str, slot: str, flat: Sequence[str], policy: str, run: Sequence[str]) -> Stopped:
+    ended = JobRecord.from_flat(keys.run(name, int(slot)), run) if run else None
+    return Stopped(name, int(slot), _fields(flat), series.read_policy(policy).since, ended)
+
+
+def as_run(keys: Keys, found: Stopped) -> JobRecord:
+    """The run that a scheduler is at as it should be, from its hash: for one that is missing or damaged."""
+    template: Any = wire.decode(found.fields.get("opts", "") or "{}")
+    raw: dict[str, Any] = template if isinstance(template, dict) else {}  # pyright: ignore
+    repeat = wire.repeat_of_hash(found.fields, wire.read_int(found.fields.get("ic"), 1) - found.since)
+    opts = wire.encode({**raw, "repeat": repeat, "repeatJobKey": found.id})
+    name, data = found.fields.get("name", found.id), found.fields.get("data", "{}")
+    return JobRecord(keys.run(found.id, found.slot_ms), {"name": name, "data": data, "opts": opts, "rjk": found.id})
 
 
 def revive(keys: Keys, found: Stopped, now: int) -> Call[str]:
     """Add the run again that a scheduler is at; answers its id, empty if it is there."""
-    template: Any = wire.decode(found.fields.get("opts", "") or "{}")
-    raw: dict[str, Any] = template if isinstance(template, dict) else {}  # pyright: ignore
-    repeat = wire.repeat_of_hash(found.fields, wire.read_int(found.fields.get("ic"), 1))
+    run = as_run(keys, found)
+    raw = run.options.raw
     return call(
         "revive_scheduler",
         keys,
@@ -318,10 +347,10 @@ def revive(keys: Keys, found: Stopped, now: int) -> Call[str]:
         scheduler=found.id,
         slot=found.slot_ms,
         now=now,
-        head=wire.with_slot(wire.run_options(raw, repeat, found.id, now), found.id),
+        head=wire.with_slot(wire.run_options(raw, raw["repeat"], found.id, now), found.id),
         cron=int("pattern" in found.fields),
         priority=_priority(raw),
-        lifo=int(bool(raw.get("lifo"))),
+        lifo=int(run.options.lifo),
         dedup=_deduplication_id(raw),
     )
 

@@ -10,7 +10,7 @@
 -- args: number receipt_ms release *nodes
 -- returns: {positions of those that existed already, {position, id of another job that stands for it}, {position, code} of
 --   the one refused: -5 its parent does not exist, -7 it has another}
--- include: queue_keys, read_meta, emit, store_job, put_delayed, mark_delayed, enqueue, wake, deduplicate, adopt, has_other_parent, release_if_done, parent_of
+-- include: queue_keys, read_meta, emit, store_job, put_delayed, mark_delayed, enqueue, wake, deduplicate, adopt, has_other_parent, release_if_done, parent_of, in_slices
 local seen = redis.call("GET", keys.receipt)
 if seen then
   local receipt = cjson.decode(seen)
@@ -28,12 +28,18 @@ for at = nodes_at, #ARGV, size do
     dedup = ARGV[at + 9], parent_key = ARGV[at + 10], parent_json = ARGV[at + 11], kind = ARGV[at + 12],
   }
 end
+-- Asked once for all, since mostly none is there.
+local keys_of_nodes = {}
+for at, node in ipairs(nodes) do
+  keys_of_nodes[at] = node.prefix .. node.id
+end
+local any_exists = redis.call("EXISTS", unpack(keys_of_nodes)) > 0
 for position, node in ipairs(nodes) do
   if node.parent_key ~= "" then
     if string.sub(node.kind, 1, 4) == "root" and redis.call("EXISTS", node.parent_key) == 0 then
       return { {}, {}, { position, -5 } }
     end
-    if has_other_parent(node.prefix .. node.id, node.parent_key) then
+    if any_exists and has_other_parent(node.prefix .. node.id, node.parent_key) then
       return { {}, {}, { position, -7 } }
     end
   end
@@ -45,9 +51,23 @@ local function queue_of(node)
   if not queue then
     queue = queue_keys(string.sub(node.prefix, 1, -2))
     queue.id = node.prefix .. "id"
+    queue.settings = read_meta(queue)
+    queue.nodes, queue.back, queue.awake = 0, {}, false
     queues[node.prefix] = queue
   end
+  queue.nodes = queue.nodes + 1
   return queue
+end
+
+-- What many nodes do to one key is done at the end, together.
+local awaited = {}
+local function await(node)
+  local children = awaited[node.parent_key]
+  if not children then
+    children = {}
+    awaited[node.parent_key] = children
+  end
+  children[#children + 1] = node.prefix .. node.id
 end
 
 local function place(queue, node)
@@ -58,9 +78,13 @@ local function place(queue, node)
     put_delayed(queue, node.id, tonumber(node.timestamp) + tonumber(node.delay))
     mark_delayed(queue)
   else
-    enqueue(queue, node.id, tonumber(node.priority), node.lifo)
+    if node.priority == "0" and not node.lifo then
+      queue.back[#queue.back + 1] = node.id
+    else
+      enqueue(queue, node.id, tonumber(node.priority), node.lifo)
+    end
     emit(queue, "waiting", "jobId", node.id)
-    wake(queue, queue.settings)
+    queue.awake = true
   end
 end
 
@@ -81,15 +105,13 @@ local function add(queue, node, position)
   )
   place(queue, node)
   if node.parent_key ~= "" then
-    redis.call("SADD", node.parent_key .. ":dependencies", node.prefix .. node.id)
+    await(node)
   end
 end
 
 for position, node in ipairs(nodes) do
   local queue = queue_of(node)
-  redis.call("INCR", queue.id)
-  queue.settings = queue.settings or read_meta(queue)
-  if redis.call("EXISTS", node.prefix .. node.id) == 1 then
+  if any_exists and redis.call("EXISTS", node.prefix .. node.id) == 1 then
     if node.parent_key ~= "" then
       adopt(node.prefix, node.id, node.parent_key, node.parent_json)
     end
@@ -103,10 +125,18 @@ for position, node in ipairs(nodes) do
     parents[#parents + 1] = node
   end
 end
+for parent_key, children in pairs(awaited) do
+  redis.call("SADD", parent_key .. ":dependencies", unpack(children))
+end
 for _, queue in pairs(queues) do
+  redis.call("INCRBY", queue.id, queue.nodes)
+  in_slices("LPUSH", queue.wait, queue.back)
+  if queue.awake then
+    wake(queue, queue.settings)
+  end
   redis.call("XTRIM", queue.events, "MAXLEN", "~", queue.settings.max_len)
 end
-if release == "1" then
+if release == "1" and #existing > 0 then
   for _, node in ipairs(parents) do
     local queue_key, id = parent_of(node.parent_key, node.parent_json)
     release_if_done(node.parent_key, queue_key, id, tonumber(node.timestamp))

@@ -6,7 +6,7 @@
 -- include: run_id, add_run, state_before, leave_before, erase, read_meta
 slot = tonumber(slot)
 local waiting = run_id(old, slot)
-local state = tonumber(redis.call("ZSCORE", keys.schedulers, old) or nil) == slot and state_before(keys, waiting)
+local state = tonumber(redis.call("ZSCORE", keys.schedulers, old) or nil) == slot and state_before(keys, prefix, waiting)
 local new = run_id(scheduler, slot)
 if not state or redis.call("ZSCORE", keys.schedulers, scheduler) or redis.call("EXISTS", prefix .. new) == 1 then
   return ""

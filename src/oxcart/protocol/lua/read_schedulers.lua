@@ -2,7 +2,7 @@
 --
 -- keys: schedulers policies
 -- args: prefix scheduler start stop ascending
--- returns: {id, time of its next run, hash, what only Oxcart knows of it, options of that run if it is not finished, …}
+-- returns: {id, time of its next run, hash, what only Oxcart knows of it, when that run was finished, its options, …}
 -- include: run_id
 local found = {}
 if scheduler ~= "" then
@@ -19,6 +19,7 @@ for at = 1, #found, 2 do
   answer[#answer + 1] = hash.err and {} or hash
   answer[#answer + 1] = redis.call("HGET", keys.policies, found[at]) or ""
   local run = redis.pcall("HMGET", prefix .. run_id(found[at], tonumber(found[at + 1])), "finishedOn", "opts")
-  answer[#answer + 1] = not run.err and not run[1] and run[2] or ""
+  answer[#answer + 1] = not run.err and run[1] or ""
+  answer[#answer + 1] = not run.err and run[2] or ""
 end
 return answer

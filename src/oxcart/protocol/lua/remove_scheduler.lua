@@ -1,4 +1,5 @@
--- Removes a scheduler, and its next run if that waits for its time; one that workers may take runs once more.
+-- Removes a scheduler, and its next run if that waits for its time; one that workers may take runs once more, and one
+-- that waits for another attempt goes on.
 --
 -- keys: active delayed marker meta events schedulers policies running
 -- args: prefix scheduler
@@ -7,7 +8,7 @@
 local slot = tonumber(redis.call("ZSCORE", keys.schedulers, scheduler) or nil)
 if slot then
   local id = run_id(scheduler, slot)
-  if redis.call("ZREM", keys.delayed, id) == 1 then
+  if redis.call("HEXISTS", prefix .. id, "ats") == 0 and redis.call("ZREM", keys.delayed, id) == 1 then
     erase(prefix, { id }, {})
     emit(keys, "removed", "jobId", id, "prev", "delayed")
   end

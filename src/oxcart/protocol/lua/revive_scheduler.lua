@@ -1,13 +1,18 @@
 -- Adds the run again that a scheduler is at, if it has vanished.
 --
--- keys: id wait active prioritized pc delayed marker meta events schedulers
+-- keys: id wait paused active prioritized pc delayed marker meta events schedulers
 -- args: prefix scheduler slot now head cron priority lifo dedup
 -- returns: the id of the run, or empty if there was nothing to do
--- include: run_id, add_run, read_meta
+-- include: run_id, add_run, state_before, leave_before, read_meta
 local present = tonumber(redis.call("ZSCORE", keys.schedulers, scheduler) or nil)
 slot = tonumber(slot)
-if present ~= slot or redis.call("EXISTS", prefix .. run_id(scheduler, slot)) == 1 then
-  return ""
+local lost = run_id(scheduler, slot)
+if present ~= slot or redis.call("EXISTS", prefix .. lost) == 1 or redis.call("LPOS", keys.active, lost) then
+  return "" -- while it is active, its worker finds out
+end
+local state = state_before(keys, prefix, lost)
+if state then
+  leave_before(keys, state, lost)
 end
 local stored = redis.call("HMGET", prefix .. "repeat:" .. scheduler, "name", "data")
 local meta = read_meta(keys)

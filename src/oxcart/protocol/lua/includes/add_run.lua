@@ -1,13 +1,13 @@
 -- Adds the run of a scheduler for a time, which is when it is due if that is to come, and answers its id and delay.
 --
--- `run`: scheduler, slot, now, jitter (ms), head (its options as JSON, up to where its time belongs), cron (whether its
+-- `run`: scheduler, slot, now, due (if it was put off already), jitter (ms), head (its options as JSON, up to where its time belongs), cron (whether its
 -- options say that time once more), name, data, priority, lifo, dedup.
 --
 -- include: run_id, store_job, put_delayed, mark_delayed, enqueue, emit, wake
 local function add_run(keys, prefix, meta, run)
   local id = run_id(run.scheduler, run.slot)
-  local delay = math.max(run.slot - run.now, 0)
-  if delay > 0 then
+  local delay = math.max((run.due or run.slot) - run.now, 0)
+  if delay > 0 and not run.due then
     delay = delay + run.jitter
   end
   local slot, wait = string.format("%.0f", run.slot), string.format("%.0f", delay)
