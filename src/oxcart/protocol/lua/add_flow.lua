@@ -1,13 +1,14 @@
 -- Adds nodes of flows, each in a queue of its own: parents wait for their children, leaves go where workers take from.
 --
--- A node is thirteen arguments: its queue's prefix, id, name, data, opts, timestamp, delay, priority, lifo, deduplication
--- (JSON, or empty), the parent's key and what a child says of it (or empty), and what it is: leaf, parent, or their names
--- with "root " when the parent, if any, is not among these nodes. Nodes come after their parents.
+-- Equal nodes travel as a group that says what they share once: count, their queue's prefix, name, opts, timestamp, delay,
+-- priority, lifo, deduplication (JSON, or empty), the parent's key and what a child says of it (or empty), and what they
+-- are: leaf, parent, or their names with "root " when the parent, if any, is not among these nodes; then for each its id
+-- and data. Nodes come after their parents.
 -- Either all are added or, if one is refused, none. The receipt makes the call safe to send again, as in `add_jobs`.
 -- Without `release` parents are not let go here, although all their children may be done already.
 --
 -- keys: receipt wait active prioritized pc delayed marker meta events
--- args: number receipt_ms release *nodes
+-- args: number receipt_ms release *groups
 -- returns: {positions of those that existed already, {position, id of another job that stands for it}, {position, code} of
 --   the one refused: -5 its parent does not exist, -7 it has another}
 -- include: queue_keys, read_meta, emit, store_job, put_delayed, mark_delayed, enqueue, wake, deduplicate, adopt, has_other_parent, release_if_done, parent_of, in_slices
@@ -19,14 +20,18 @@ if seen then
   end
 end
 
-local size = 13
 local nodes = {}
-for at = nodes_at, #ARGV, size do
-  nodes[#nodes + 1] = {
-    prefix = ARGV[at], id = ARGV[at + 1], name = ARGV[at + 2], data = ARGV[at + 3], opts = ARGV[at + 4],
-    timestamp = ARGV[at + 5], delay = ARGV[at + 6], priority = ARGV[at + 7], lifo = ARGV[at + 8] == "1",
-    dedup = ARGV[at + 9], parent_key = ARGV[at + 10], parent_json = ARGV[at + 11], kind = ARGV[at + 12],
-  }
+local at = groups_at
+while at <= #ARGV do
+  local count = tonumber(ARGV[at])
+  for item = at + 12, at + 10 + 2 * count, 2 do
+    nodes[#nodes + 1] = {
+      prefix = ARGV[at + 1], id = ARGV[item], name = ARGV[at + 2], data = ARGV[item + 1], opts = ARGV[at + 3],
+      timestamp = ARGV[at + 4], delay = ARGV[at + 5], priority = ARGV[at + 6], lifo = ARGV[at + 7] == "1",
+      dedup = ARGV[at + 8], parent_key = ARGV[at + 9], parent_json = ARGV[at + 10], kind = ARGV[at + 11],
+    }
+  end
+  at = at + 12 + 2 * count
 end
 -- Asked once for all, since mostly none is there.
 local keys_of_nodes = {}
