@@ -27,8 +27,9 @@ ALLOWED = {
     "sync": GROUND | {"options", "repeat", "backoff", "embedded", "lanes", "flow", "protocol", "sync"},
     "worker": GROUND | {"options", "backoff", "protocol", "aio", "sync", "worker"},
     "words": {"errors", "cron", "protocol"},
+    "dashboard": GROUND | {"oxcart", "words", "dashboard"},
     "bench": GROUND | {"embedded", "bench", "oxcart"},
-    "cli": GROUND | {"options", "words", "embedded", "protocol", "aio", "worker", "bench", "cli", "oxcart"},
+    "cli": GROUND | {"options", "words", "embedded", "protocol", "aio", "worker", "bench", "dashboard", "cli", "oxcart"},
     "__init__": GROUND | {"options", "repeat", "flow", "protocol", "aio", "worker"},
 }
 NEVER = {"protocol": {"asyncio", "redis", "time", "hiredis", "threading"}}

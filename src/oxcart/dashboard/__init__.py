@@ -1,0 +1,1 @@
+"""The dashboard: see and steer every queue in a browser. Needs the extra `dashboard`."""
