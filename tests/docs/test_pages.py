@@ -13,9 +13,11 @@ from typing import get_args
 import pytest
 
 import oxcart
+import oxcart.dashboard
 import oxcart.sync
 from oxcart import JobOptions, Worker, errors
 from oxcart.cli.main import cli
+from oxcart.dashboard.access import ACTIONS
 from oxcart.protocol.events import KINDS
 from oxcart.worker.listeners import WorkerEvent
 from tests.conftest import in_ci
@@ -35,7 +37,7 @@ def table_rows(page: str) -> set[str]:
 # ------------------------------------------------------------------------------------------------- completeness
 
 
-@pytest.mark.parametrize("name", sorted({*oxcart.__all__, *oxcart.sync.__all__}))
+@pytest.mark.parametrize("name", sorted({*oxcart.__all__, *oxcart.sync.__all__, *oxcart.dashboard.__all__}))
 def test_every_public_name_is_in_the_documentation(name: str) -> None:
     assert re.search(rf"\b{name}\b", ALL_TEXT)
 
@@ -57,6 +59,12 @@ def test_every_option_error_event_and_command_is_in_the_reference() -> None:
     assert {*KINDS, *get_args(WorkerEvent)} <= table_rows("events.md")
     assert classes <= table_rows("errors.md")
     assert set(cli.commands) <= set(headings)
+
+
+def test_every_option_of_the_dashboard_is_on_its_page() -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", (DOCS / "dashboard.md").read_text(), re.MULTILINE))
+    assert set(inspect.signature(oxcart.dashboard.Dashboard).parameters) <= rows
+    assert rows >= ACTIONS
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from oxcart import ConnectionFailed
+from oxcart.dashboard import Dashboard, basic
 
 from .db import Database
-from .queues import Queues
+from .queues import EMAIL, Queues
 from .settings import Settings
 from .web import jobs, tasks, users
 
@@ -30,15 +31,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await database.create_tables()
             yield
         finally:
+            await dashboard.close()
             await queues.close()
             await database.close()
 
+    dashboard = queue_dashboard(chosen)
     app = FastAPI(title="Task Manager", lifespan=lifespan)
     for router in (users.router, tasks.router, jobs.router):
         app.include_router(router)
+    app.mount("/admin/queues", dashboard)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(ConnectionFailed, _redis_away)
     return app
+
+
+def queue_dashboard(settings: Settings) -> Dashboard:
+    """The page to see and steer the queues: on while one develops, in production for those with a password."""
+    user, _, password = settings.dashboard_auth.get_secret_value().partition(":")
+    return Dashboard(
+        [EMAIL],
+        connection=settings.redis_url,
+        auth=basic({user: password}) if user else None,
+        enabled=bool(user) or settings.environment == "development",
+        title="Task Manager",
+        environment=settings.environment,
+    )
 
 
 async def _unfit(request: Request, error: Exception) -> JSONResponse:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,5 +26,9 @@ class Settings(BaseSettings):
     smtp_user: str = ""
     """Without it, nobody logs in to the mail server."""
     smtp_pass: SecretStr = SecretStr("")
+    environment: Literal["development", "production"] = "development"
+    dashboard_auth: SecretStr = SecretStr("")
+    """Who may see the dashboard of the queues, as USER:PASS. Without it, in development this machine may, in production
+    nobody."""
     frontend_url: str = "http://localhost:3000"
     """Where links in mails lead to."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ..errors import OptionsError, OxcartError
+from .dashboard import dashboard
 from .schedulers import schedulers
 from .supervisor import Supervisor
 from .target import TargetError, check_shape
@@ -85,6 +86,7 @@ def bench(
     click.echo({"json": report.as_json, "markdown": report.as_markdown}.get(form or "", report.as_table)())
 
 
+cli.add_command(dashboard)
 cli.add_command(schedulers)
 
 

@@ -1,1 +1,13 @@
 """The dashboard: see and steer every queue in a browser. Needs the extra `dashboard`."""
+
+from importlib.util import find_spec
+
+if find_spec("starlette") is None:
+    raise ImportError("oxcart.dashboard needs Starlette: pip install 'oxcart[dashboard]'")
+
+from .access import Access
+from .app import Dashboard
+from .auth import any_of, basic, hash_password, hash_token, tokens
+from .redact import Redactor
+
+__all__ = ["Access", "Dashboard", "Redactor", "any_of", "basic", "hash_password", "hash_token", "tokens"]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Sequence
 
 from .. import Connection, Queue, find_queues
 from ..clock import Clock, system_clock
+from ..errors import ConnectionFailed, OptionsError
 from .ask import Ask, not_found
+from .audit import Journal
 from .redact import Redactor
+
+log = logging.getLogger("oxcart.dashboard")
 
 FRESH_S = 10
 """How long the names of queues that were found are taken for true."""
@@ -27,6 +33,7 @@ class Board:
         title: str = "Oxcart",
         environment: str | None = None,
         read_only: bool = False,
+        journal: Journal | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self.connection = connection
@@ -36,9 +43,13 @@ class Board:
         self.environment = environment
         self.read_only = read_only
         self.clock = clock
+        self.journal = journal or Journal()
         self._named = None if queues is None else tuple(queues)
         self._found: tuple[str, ...] = ()
+        self._found_once = False
         self._found_at = float("-inf")
+        self._fresh_s: float = FRESH_S
+        self._search: asyncio.Task[None] | None = None
         self._queues: dict[str, Queue] = {}
 
     async def names(self, ask: Ask) -> list[str]:
@@ -48,11 +59,9 @@ class Board:
     async def queue(self, ask: Ask) -> Queue:
         """The queue that the path names; as not found if the user doesn't see it."""
         name = ask.path["queue"]
-        if name not in await self._all() or not ask.access.sees(name):
-            raise not_found(f"there is no queue {name!r} here")
-        if name not in self._queues:
-            self._queues[name] = self.open(name)
-        return self._queues[name]
+        if not ask.access.sees(name) or not await self._is_there(name):
+            raise not_found(f"There is no queue {name!r} here.")
+        return self.open(name)
 
     def open(self, name: str) -> Queue:
         """A queue over the shared connection."""
@@ -60,10 +69,50 @@ class Board:
             self._queues[name] = Queue(name, connection=self.connection, prefix=self.prefix, clock=self.clock)
         return self._queues[name]
 
+    def forget(self, name: str) -> None:
+        """A queue was erased."""
+        self._found = tuple(other for other in self._found if other != name)
+
+    async def close(self) -> None:
+        """Look for queues no more."""
+        if self._search is not None:
+            self._search.cancel()
+            await asyncio.wait([self._search])
+
     async def _all(self) -> tuple[str, ...]:
+        """The names, which are looked for in the background: that takes long in a Redis with many keys."""
         if self._named is not None:
             return self._named
-        if time.monotonic() - self._found_at > FRESH_S:
-            self._found = tuple(await find_queues(self.connection, self.prefix))
-            self._found_at = time.monotonic()
+        if time.monotonic() - self._found_at > self._fresh_s and (self._search is None or self._search.done()):
+            self._search = asyncio.create_task(self._find())
+        if self._search is not None and (not self._found_once or self._search.done()):
+            await asyncio.shield(self._search)
         return self._found
+
+    async def _find(self) -> None:
+        begun = time.monotonic()
+        try:
+            self._found = tuple(await find_queues(self.connection, self.prefix))
+            self._found_once = True
+        except ConnectionFailed:
+            if not self._found_once:
+                raise
+            log.warning("the names of the queues can't be looked for: Redis is away")
+        self._found_at = time.monotonic()
+        self._fresh_s = max(FRESH_S, 20 * (self._found_at - begun))
+
+    async def _is_there(self, name: str) -> bool:
+        """Whether a queue is one of ours; also one that has come since we looked last."""
+        if self._named is not None:
+            return name in self._named
+        if name in await self._all():
+            return True
+        try:
+            key = self.open(name).keys.one("meta")
+        except OptionsError:
+            return False
+        if not await self.connection.transport.execute("EXISTS", key):
+            self._queues.pop(name, None)
+            return False
+        self._found = (*self._found, name)
+        return True

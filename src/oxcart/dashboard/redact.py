@@ -9,14 +9,15 @@ from typing import Any, cast
 MASK = "•••"
 
 SECRET_WORDS = (
-    "password passwd passphrase secret token authorization cookie credential session api_key apikey access_key private_key "
-    "card_number cardnumber cvv cvc iban ssn"
+    "password passwd passphrase secret token authorization cookie credential session api_key apikey access_key "
+    "private_key card_number cardnumber cvv cvc iban ssn"
 ).split()
 
 _IN_TEXT = re.compile(
     r"(?i)\b(password|passwd|secret|token|api[_-]?key|authorization)(\s*[=:]\s*)(?:(bearer|basic)\s+)?([^\s,;&\"']+)"
 )
-_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)([^\s@/]+)(@)", re.IGNORECASE)
+# It begins at "://": a name before it could begin anywhere in a long text, which would take for ever.
+_IN_URL = re.compile(r"(://[^\s:/@]*:)([^\s@/]+)(@)")
 
 Mask = Callable[[str, Any], Any]
 """(queue, value) → the value as it may be seen: a function of the user's, before the rules."""

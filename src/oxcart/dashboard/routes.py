@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import acting, bulk, failures, jobs, machines, overview, queues, schedulers
+from . import about, acting, bulk, failures, jobs, machines, overview, queues, schedulers
 from .ask import Ask
 from .board import Board
 
@@ -25,6 +25,7 @@ class Route:
 
 
 ROUTES = (
+    Route("GET", "/board", about.board, "view"),
     Route("GET", "/overview", overview.overview, "view"),
     Route("GET", "/queues/{queue}", queues.detail, "view"),
     Route("GET", "/queues/{queue}/metrics", queues.metrics, "view"),

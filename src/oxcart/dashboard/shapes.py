@@ -30,7 +30,8 @@ class Problem(TypedDict):
     """The body of every answer that is no success."""
 
     error: str
-    """A word for programs: `not_found`, `invalid`, `forbidden`, `unauthorized`, `refused`, `redis_away`, `conflict`, `broken`."""
+    """A word for programs: `not_found`, `invalid`, `forbidden`, `unauthorized`, `refused`, `redis_away`, `conflict`,
+    `too_many`, `broken`."""
     message: str
     """A sentence for people."""
     id: NotRequired[str]
@@ -72,7 +73,9 @@ class QueueRow(TypedDict):
 class Attention(TypedDict):
     """Something that somebody should look at."""
 
-    kind: Literal["no_workers", "failures", "old_waiting", "paused", "stalled", "redis_memory", "redis_policy", "rate_limited"]
+    kind: Literal[
+        "no_workers", "failures", "old_waiting", "paused", "stalled", "redis_memory", "redis_policy", "rate_limited"
+    ]
     severity: Literal["high", "medium", "low"]
     queue: str | None
     text: str
@@ -152,7 +155,7 @@ class JobPage(TypedDict):
 
 
 class SearchPage(TypedDict):
-    """`GET /queues/{queue}/search?q=&name=&path=&error=&state=&from=&to=&cursor=`: some of what was found, and how far it came."""
+    """`GET /queues/{queue}/search?q=&name=&path=&error=&state=&from=&to=&cursor=`: some of it, and how far it came."""
 
     now: int
     jobs: list[JobRow]
@@ -449,7 +452,10 @@ class Task(TypedDict):
     ended: int | None
     done: int
     skipped: int
+    """Those that were gone, or had moved on."""
     failed: int
+    looked_at: int
+    """How many of `total` it has come past: with a filter, not each of them matches."""
     total: int
     cancelled: bool
     problem: str | None
@@ -476,7 +482,7 @@ class Audit(TypedDict):
 
 
 class Tick(TypedDict):
-    """An event `tick` of `GET /live`: which queues something has happened in, with their numbers; at most 2 a second."""
+    """An event `tick` of `GET /live`: in which queues something has happened, with numbers; at most 2 a second."""
 
     now: int
     queues: list[TickQueue]

@@ -1,0 +1,89 @@
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+
+interface Options {
+  kind?: "good" | "bad";
+  action?: { text: string; run: () => void };
+}
+
+interface Message extends Options {
+  id: number;
+  text: string;
+}
+
+const messages = signal<readonly Message[]>([]);
+let last = 0;
+
+/** Say what has happened, in the corner. It goes by itself; what failed stays longer. */
+export function toast(text: string, options: Options = {}): void {
+  messages.value = [...messages.value.filter((message) => message.text !== text).slice(-3), { ...options, id: ++last, text }];
+}
+
+function dismiss(id: number): void {
+  messages.value = messages.value.filter((message) => message.id !== id);
+}
+
+/** Where messages appear: once in the shell, so that screen readers know the place before the first one comes. */
+export function Toasts() {
+  const place = useRef<HTMLDivElement>(null);
+  const some = messages.value.length > 0;
+  useEffect(() => {
+    // As a popover it stands above an open dialog.
+    const mine = place.current;
+    if (!mine?.showPopover) return;
+    if (some && !mine.matches(":popover-open")) mine.showPopover();
+    if (!some && mine.matches(":popover-open")) mine.hidePopover();
+  }, [some]);
+  return (
+    <>
+      <div class="sr" role="status" aria-live="polite">
+        {messages.value.map((message) => (
+          <p key={message.id}>{message.text}</p>
+        ))}
+      </div>
+      <div class="toasts" ref={place} popover="manual" role="region" aria-label="Messages">
+        {messages.value.map((message) => (
+          <One key={message.id} message={message} />
+        ))}
+      </div>
+    </>
+  );
+}
+
+function One({ message }: { message: Message }) {
+  const timer = useRef<number>();
+  const wait = () => {
+    window.clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => dismiss(message.id), message.kind === "bad" ? 12_000 : message.action ? 9000 : 5000);
+  };
+  const hold = () => window.clearTimeout(timer.current);
+  useEffect(() => {
+    wait();
+    return hold;
+  }, []);
+  return (
+    <div class="toast" data-kind={message.kind ?? "good"} onPointerEnter={hold} onPointerLeave={wait} onFocusIn={hold} onFocusOut={wait}>
+      <svg class="toast-icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+        <path d={message.kind === "bad" ? "M8 4.5v4M8 11.2v.1M8 1.8l6.5 12h-13z" : "M3 8.5l3.2 3.2L13 5"} fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" />
+      </svg>
+      <span class="toast-text">{message.text}</span>
+      {message.action ? (
+        <button
+          type="button"
+          class="toast-action"
+          onClick={() => {
+            message.action?.run();
+            dismiss(message.id);
+          }}
+        >
+          {message.action.text}
+        </button>
+      ) : null}
+      <button type="button" class="icon-button" aria-label="Dismiss" title="Dismiss" onClick={() => dismiss(message.id)}>
+        <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+          <path d="M4 4l8 8M12 4l-8 8" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" />
+        </svg>
+      </button>
+    </div>
+  );
+}

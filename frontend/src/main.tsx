@@ -1,0 +1,23 @@
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/parts.css";
+import "./styles/shell.css";
+import "./styles/overview.css";
+import "./styles/queue.css";
+import "./styles/job.css";
+import "./styles/components.css";
+import "./styles/pages.css";
+
+import { render } from "preact";
+
+import { App } from "./app";
+import { startLive } from "./live";
+import { startRouter } from "./router";
+import { loadBoard } from "./state";
+
+startRouter();
+void loadBoard();
+startLive();
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);

@@ -1,0 +1,30 @@
+import { defineConfig } from "vite";
+
+/** Where the API runs during development: `oxcart dashboard` on some port. */
+const api = process.env["OXCART_API"] ?? "http://127.0.0.1:8585";
+
+const CORE = /node_modules|\/src\/(?:ui|state|states|live|api|router|config|icons|keys)\.tsx?$|\/src\/lib\/(?:exact|format|time|copy)\.ts$|\/src\/components\/(?:open|Toast|Dialog|Empty|Sparkline|Visible)\.tsx?$/;
+
+export default defineConfig(({ command }) => ({
+  base: command === "build" ? "./" : "/",
+  oxc: { jsx: { runtime: "automatic" as const, importSource: "preact" } },
+  server: { proxy: { "/api": { target: api, changeOrigin: true } } },
+  build: {
+    outDir: "../src/oxcart/dashboard/static",
+    emptyOutDir: true,
+    manifest: "manifest.json",
+    // One style sheet for all pages: it is small, and a page that comes later must not flash.
+    cssCodeSplit: false,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: "es2022",
+    sourcemap: false,
+    rolldownOptions: {
+      input: "src/main.tsx",
+      output: {
+        // What every page needs comes in one file, not in five: the first page is to take few requests.
+        codeSplitting: { groups: [{ name: "core", test: CORE }] },
+      },
+    },
+  },
+}));

@@ -1,0 +1,229 @@
+"""Acting: everything that a user can do to one job or one queue. Each answers in a sentence what was done."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from .. import DamagedJob, Job, JobState, Queue
+from . import shapes
+from .ask import Ask, Refusal, invalid, not_found
+from .board import Board
+from .job_options import read_options
+from .redact import MASK
+
+MOST_MS = 100 * 366 * 86_400_000
+"""The longest time that is taken for what somebody meant."""
+
+
+# ------------------------------------------------------------------------------------------------------------ queues
+
+
+async def add(board: Board, ask: Ask) -> shapes.Done:
+    """Add a job: `{name, data?, options?}`. The options are written as BullMQ writes them, with times in ms."""
+    queue = await board.queue(ask)
+    name = ask.given("name", str)
+    data = ask.body.get("data", {})
+    _refuse_masked(data)
+    options = read_options(ask.given("options", dict, {}))
+    job = await queue.add(name, data, **options)
+    if job.was_duplicate:
+        return {"done": 0, "text": f"Not added: the job {job.id} is there already.", "id": job.id}
+    return {"done": 1, "text": f"Added as job {job.id}.", "id": job.id}
+
+
+async def pause(board: Board, ask: Ask) -> shapes.Done:
+    """Let no worker take jobs of this queue."""
+    queue = await board.queue(ask)
+    await queue.pause()
+    return {"done": 1, "text": f"{queue.name} is paused. Jobs that run already go on."}
+
+
+async def resume(board: Board, ask: Ask) -> shapes.Done:
+    """Let workers take jobs again."""
+    queue = await board.queue(ask)
+    await queue.resume()
+    return {"done": 1, "text": f"{queue.name} goes on."}
+
+
+async def drain(board: Board, ask: Ask) -> shapes.Done:
+    """Remove all jobs that wait: `{confirm, delayed?}`. `confirm` has to be the queue's name, as somebody typed it."""
+    queue = await board.queue(ask)
+    _confirmed(ask, queue)
+    removed = await queue.drain(delayed=ask.given("delayed", bool, False))
+    return {"done": removed, "text": f"{_jobs(removed)} removed from {queue.name}."}
+
+
+async def obliterate(board: Board, ask: Ask) -> shapes.Done:
+    """Erase a paused queue with all it has: `{confirm, force?}`. With `force` also if jobs are active."""
+    queue = await board.queue(ask)
+    _confirmed(ask, queue)
+    if not await queue.is_paused():
+        raise Refusal(409, "refused", f"{queue.name} is not paused. Pause it first, so that nothing starts meanwhile.")
+    await queue.obliterate(force=ask.given("force", bool, False))
+    board.forget(queue.name)
+    return {"done": 1, "text": f"{queue.name} is erased."}
+
+
+async def limits(board: Board, ask: Ask) -> shapes.Done:
+    """Set what is given, null removes it: `{concurrency?, rate_limit?: {max, duration}, release?: true}`.
+
+    `release` ends a rate limit that holds jobs back right now.
+    """
+    queue = await board.queue(ask)
+    concurrency = _number_or_none(ask, "concurrency", 1)
+    rate = _rate_limit(ask)
+    said: list[str] = []
+    if "concurrency" in ask.body:
+        await queue.set_global_concurrency(concurrency)
+        said.append("any number of jobs at once" if concurrency is None else f"at most {concurrency} jobs at once")
+    if "rate_limit" in ask.body:
+        if rate is None:
+            await queue.remove_global_rate_limit()
+            said.append("no rate limit")
+        else:
+            await queue.set_global_rate_limit(rate[0], rate[1] / 1000)
+            said.append(f"at most {rate[0]} jobs in {rate[1] / 1000:g} s")
+    if ask.given("release", bool, False):
+        await queue.remove_rate_limit()
+        said.append("goes on at once")
+    if not said:
+        raise invalid("concurrency, rate_limit or release: at least one of them")
+    return {"done": len(said), "text": f"{queue.name}: {', '.join(said)}."}
+
+
+# -------------------------------------------------------------------------------------------------------------- jobs
+
+
+async def retry(board: Board, ask: Ask) -> shapes.Done:
+    """Let a finished job run again: `{id, data?, reset_attempts?}`; with `data`, with these data from now on."""
+    queue, job = await _job(board, ask)
+    if "data" in ask.body:
+        if await job.state() not in (JobState.FAILED, JobState.COMPLETED):
+            raise Refusal(409, "refused", f"Job {job.id} is not finished (any more), so it can't run again.")
+        await _change_data(board, ask, queue, job)
+    await job.retry(reset_attempts=ask.given("reset_attempts", bool, False))
+    return {"done": 1, "text": f"Job {job.id} runs again.", "id": job.id}
+
+
+async def promote(board: Board, ask: Ask) -> shapes.Done:
+    """Let a delayed job run now: `{id}`."""
+    _, job = await _job(board, ask)
+    await job.promote()
+    return {"done": 1, "text": f"Job {job.id} runs as soon as a worker is free.", "id": job.id}
+
+
+async def remove(board: Board, ask: Ask) -> shapes.Done:
+    """Remove a job, with the children below it unless `children` is false: `{id, children?}`."""
+    queue = await board.queue(ask)
+    job_id = ask.given("id", str)
+    if not await queue.remove_job(job_id, children=ask.given("children", bool, True)):
+        raise not_found(f"There is no job {job_id} (any more).")
+    return {"done": 1, "text": f"Job {job_id} is removed.", "id": job_id}
+
+
+async def delay(board: Board, ask: Ask) -> shapes.Done:
+    """Let a delayed job run at another time: `{id, delay}` from now in ms, or `{id, at}`."""
+    _, job = await _job(board, ask)
+    if ("delay" in ask.body) == ("at" in ask.body):
+        raise invalid("delay or at: one of them, in milliseconds")
+    wait = _number(ask, "delay") if "delay" in ask.body else max(0, _number(ask, "at") - board.clock())
+    if wait > MOST_MS:
+        raise invalid("delay: that is more than 100 years")
+    await job.change_delay(wait / 1000)
+    return {"done": 1, "text": f"Job {job.id} runs in {wait / 1000:g} s.", "id": job.id}
+
+
+async def priority(board: Board, ask: Ask) -> shapes.Done:
+    """Give a job another priority: `{id, priority, lifo?}`; 0 is none, which comes before all others."""
+    _, job = await _job(board, ask)
+    wanted = _number(ask, "priority")
+    await job.change_priority(wanted, lifo=ask.given("lifo", bool, False))
+    return {"done": 1, "text": f"Job {job.id} has priority {wanted} now.", "id": job.id}
+
+
+async def data(board: Board, ask: Ask) -> shapes.Done:
+    """Replace a job's data: `{id, data, was?}`. With `was`, only if the data are still these."""
+    queue, job = await _job(board, ask)
+    if "data" not in ask.body:
+        raise invalid("data: missing")
+    await _change_data(board, ask, queue, job)
+    return {"done": 1, "text": f"Job {job.id} has new data.", "id": job.id}
+
+
+async def audit(board: Board, ask: Ask) -> shapes.Audit:
+    """Who did what, as far as the user may see the queues: `?count=&queue=`."""
+    count = ask.whole("count", 200, 1, 1000)
+    only = ask.text("queue")
+    found: list[shapes.AuditEntry] = []
+    for entry in board.journal.newest_first():
+        queue = entry["queue"]
+        if (queue is None or ask.access.sees(queue)) and only in (None, queue):
+            found.append(entry)
+        if len(found) == count:
+            break
+    return {"now": board.clock(), "entries": found}
+
+
+# ------------------------------------------------------------------------------------------------------------ inside
+
+
+async def _job(board: Board, ask: Ask) -> tuple[Queue, Job]:
+    queue = await board.queue(ask)
+    job_id = ask.given("id", str)
+    job = await queue.job(job_id)
+    if job is None:
+        raise not_found(f"There is no job {job_id} (any more).")
+    return queue, job
+
+
+async def _change_data(board: Board, ask: Ask, queue: Queue, job: Job) -> None:
+    """What was masked for the user would be stored as the mask: then it can't be edited here."""
+    _refuse_masked(ask.body["data"])
+    if isinstance(job, DamagedJob):
+        raise Refusal(409, "refused", f"Job {job.id} can't be read: {board.redactor.text(job.reason)}")
+    _, masked = board.redactor.value(job.data, queue.name)
+    if masked and not ask.access.may("reveal"):
+        raise Refusal(409, "refused", "Some of these data are hidden from you, so you can't replace them.")
+    if "was" in ask.body and ask.body["was"] != job.data:
+        raise Refusal(409, "conflict", "The data have changed since you read them. Look again.")
+    await job.update_data(ask.body["data"])
+
+
+def _refuse_masked(value: Any) -> None:
+    if _has_mask(value):
+        raise invalid(f"data: {MASK} stands for something hidden, and can't be stored")
+
+
+def _has_mask(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_mask, cast(dict[str, Any], value).values()))
+    if isinstance(value, list):
+        return any(map(_has_mask, cast(list[Any], value)))
+    return isinstance(value, str) and MASK in value
+
+
+def _confirmed(ask: Ask, queue: Queue) -> None:
+    if ask.given("confirm", str, "") != queue.name:
+        raise invalid("confirm: type the name of the queue, since this can't be undone")
+
+
+def _number(ask: Ask, name: str, least: int = 0) -> int:
+    value: int = ask.given(name, int)
+    if not least <= value < 2**53:
+        raise invalid(f"{name}: a whole number, {least} or more")
+    return value
+
+
+def _number_or_none(ask: Ask, name: str, least: int) -> int | None:
+    return None if ask.body.get(name) is None else _number(ask, name, least)
+
+
+def _rate_limit(ask: Ask) -> tuple[int, int] | None:
+    if ask.body.get("rate_limit") is None:
+        return None
+    inner = Ask(ask.access, body=ask.given("rate_limit", dict))
+    return _number(inner, "max", 1), _number(inner, "duration", 1)
+
+
+def _jobs(count: int) -> str:
+    return "1 job is" if count == 1 else f"{count:,} jobs are"

@@ -1,0 +1,208 @@
+"""Ready-made log-ins: names with passwords, and tokens for programs. Passwords are compared in constant time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import inspect
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast, get_args
+
+from starlette.requests import HTTPConnection
+
+from ..errors import OptionsError
+from .access import Access, Role
+from .ask import Refusal
+from .guard import Buckets
+
+Auth = Callable[[HTTPConnection], "Access | Awaitable[Access | None] | None"]
+"""(request) → what that user may do, or None for "not known"; plain or async. The request is Starlette's."""
+
+_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
+_REMEMBERED = 1000
+"""How many log-ins that were right are remembered, so that each request does not pay for a slow hash."""
+_TRIES, _TRIES_S = 20, 60
+"""How many wrong passwords one address may send in how many seconds."""
+
+
+def hash_password(password: str) -> str:
+    """A password as `basic` also takes it, for a settings file: slow to guess from.
+
+    Example: `python -c "from oxcart.dashboard import hash_password; print(hash_password('…'))"`
+    """
+    salt = secrets.token_bytes(16)
+    found = _scrypt(password, salt, _SCRYPT_N, _SCRYPT_R, _SCRYPT_P)
+    return f"scrypt${_SCRYPT_N}${_SCRYPT_R}${_SCRYPT_P}${salt.hex()}${found.hex()}"
+
+
+def hash_token(token: str) -> str:
+    """A token as `tokens` takes it. Make tokens with `secrets.token_urlsafe()`: a short one can be guessed."""
+    return "sha256:" + hashlib.sha256(token.encode()).hexdigest()
+
+
+class Basic:
+    """Names and passwords, which the browser asks for. Made by `basic`."""
+
+    challenge = 'Basic realm="Oxcart", charset="UTF-8"'
+
+    def __init__(self, users: Mapping[str, str], access: Access | Role | Mapping[str, Access | Role] = "admin") -> None:
+        if not users:
+            raise OptionsError("basic({}): at least one user")
+        # A key of this process: what is remembered of passwords is of no use elsewhere.
+        self._key = secrets.token_bytes(32)
+        self._users: dict[str, tuple[Callable[[str], bool], Access, bool]] = {}
+        for name, password in users.items():
+            if ":" in name or not name or not password:
+                raise OptionsError(f"user {name!r}: a name without ':' and a password that is not empty")
+            slow = password.startswith("scrypt$")
+            check = _hash_checker(password) if slow else self._plain_checker(password)
+            self._users[name] = check, _access_of(name, access), slow
+        self._nobody = self._plain_checker(secrets.token_hex())
+        self._right: dict[bytes, Access] = {}
+        self._wrong = Buckets(_TRIES, _TRIES_S)
+
+    async def __call__(self, request: HTTPConnection) -> Access | None:
+        header = request.headers.get("authorization", "")
+        if not header:
+            return None
+        seen = self._digest(header)
+        if (known := self._right.get(seen)) is not None:
+            return known
+        address = request.client.host if request.client else ""
+        if (wait := self._wrong.wait(address)) > 0:
+            raise Refusal(429, "too_many", f"Too many wrong passwords. Try again in {wait:.0f} s.")
+        access = await self._check(header)
+        if access is None:
+            self._wrong.take(address)
+            return None
+        if len(self._right) >= _REMEMBERED:
+            self._right.clear()
+        self._right[seen] = access
+        return access
+
+    async def _check(self, header: str) -> Access | None:
+        name, password = _credentials(header)
+        check, access, slow = self._users.get(name, (self._nobody, None, False))
+        right = await asyncio.to_thread(check, password) if slow else check(password)
+        return access if right else None
+
+    def _plain_checker(self, password: str) -> Callable[[str], bool]:
+        wanted = self._digest(password)
+        return lambda given: hmac.compare_digest(self._digest(given), wanted)
+
+    def _digest(self, text: str) -> bytes:
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+class Tokens:
+    """Tokens of programs, sent as `Authorization: Bearer …`. Made by `tokens`."""
+
+    def __init__(self, known: Mapping[str, Access | Role]) -> None:
+        for key in known:
+            if not key.startswith("sha256:") or len(key) != 71:
+                raise OptionsError("tokens({…}): its keys are hashes of tokens, as hash_token makes them")
+        self._known = {key: _access_of("", access) for key, access in known.items()}
+
+    def __call__(self, request: HTTPConnection) -> Access | None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return None
+        # Looked up by its hash: how long that takes says nothing of the token.
+        return self._known.get(hash_token(token.strip()))
+
+
+def basic(users: Mapping[str, str], access: Access | Role | Mapping[str, Access | Role] = "admin") -> Basic:
+    """Let in who knows a name and its password: as it is, or as `hash_password` made it.
+
+    `access` is what all of them may do, or says it for each name. Use it with TLS only, as passwords travel with each
+    request. Example: `Dashboard(auth=basic({"ada": os.environ["ADA"]}, access={"ada": "operate"}))`
+    """
+    return Basic(users, access)
+
+
+def tokens(known: Mapping[str, Access | Role]) -> Tokens:
+    """Let in programs that send one of these tokens, which are given as `hash_token` made them.
+
+    Example: `tokens({"sha256:9f86d0…": Access("ci", role="view")})`
+    """
+    return Tokens(known)
+
+
+def any_of(*auths: Auth) -> Auth:
+    """Ask one after the other; the first that knows the user decides. Example: `any_of(basic(…), tokens(…))`"""
+
+    async def ask_all(request: HTTPConnection) -> Access | None:
+        for auth in auths:
+            if (access := await ask(auth, request)) is not None:
+                return access
+        return None
+
+    ask_all.challenge = next((found for one in auths if (found := challenge_of(one))), None)  # pyright: ignore[reportFunctionMemberAccess]
+    return ask_all
+
+
+async def ask(auth: Auth, request: HTTPConnection) -> Access | None:
+    """What an auth function says, whether it is async or not. Anything but an `Access` or None is its bug."""
+    answer = auth(request)
+    found = cast(object, await answer if inspect.isawaitable(answer) else answer)
+    if found is not None and not isinstance(found, Access):
+        raise TypeError(f"auth answered {type(found).__name__}: it has to be an Access, or None for a user not known")
+    return found
+
+
+def challenge_of(auth: Auth) -> str | None:
+    """What a browser has to be told so that it asks for a password; None if the log-in is elsewhere."""
+    return getattr(auth, "challenge", None)
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    name, _, password = text.partition(":")
+    return name, password
+
+
+def _hash_checker(text: str) -> Callable[[str], bool]:
+    try:
+        _, n, r, p, salt, wanted = text.split("$")
+        parts = int(n), int(r), int(p), bytes.fromhex(salt), bytes.fromhex(wanted)
+    except ValueError:
+        raise OptionsError("a password that starts with 'scrypt$' has to be one that hash_password made") from None
+
+    def check(given: str) -> bool:
+        n, r, p, salt, wanted = parts
+        return hmac.compare_digest(_scrypt(given, salt, n, r, p), wanted)
+
+    return check
+
+
+def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=2**26, dklen=32)
+
+
+def _access_of(name: str, access: Access | Role | Mapping[str, Access | Role]) -> Access:
+    if isinstance(access, Mapping):
+        if name not in access:
+            raise OptionsError(f"access: says nothing of the user {name!r}")
+        access = access[name]
+    if isinstance(access, Access):
+        return access if access.user is not None else _named(access, name)
+    if access not in get_args(Role):
+        raise OptionsError(f"access={access!r}: an Access, or one of {', '.join(get_args(Role))}")
+    return Access(name or None, role=access)
+
+
+def _named(access: Access, name: str) -> Access:
+    return Access(name or None, access.role, access.actions, access.queues)
+
+
+__all__ = ["Auth", "Basic", "Tokens", "any_of", "ask", "basic", "challenge_of", "hash_password", "hash_token", "tokens"]

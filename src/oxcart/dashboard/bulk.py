@@ -1,0 +1,400 @@
+"""Bulk: many jobs at once, by their ids or by a filter: what would happen, and tasks that do it in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from weakref import WeakKeyDictionary
+
+from .. import ConnectionFailed, InvalidState, Job, JobNotFound, OxcartError, Queue
+from . import rows, shapes
+from .access import Access
+from .ask import Ask, Refusal, invalid, not_found
+from .board import Board
+from .finding import Wanted
+
+log = logging.getLogger("oxcart.dashboard")
+
+MOST_IDS = 1000
+MOST_RUNNING = 5
+"""How many tasks run at once, of all users."""
+MOST_REMEMBERED = 200
+REMEMBERED_S = 3600
+"""How long a finished task is remembered."""
+PREVIEW_S = 2.0
+"""How long a preview looks for jobs that match."""
+PREVIEW_PAGE = 200
+SAMPLES = 3
+AT_ONCE = 25
+"""How many jobs are changed in one go: enough to keep Redis busy, few enough to leave room for others."""
+SOON_S = 0.5
+"""How long the answer waits for a task that may be done at once."""
+
+Action = Literal["retry", "remove", "promote"]
+
+STATES: dict[Action, tuple[str, ...]] = {
+    "retry": ("failed", "completed"),
+    "promote": ("delayed",),
+    "remove": ("waiting", "prioritized", "delayed", "waiting-children", "completed", "failed"),
+}
+"""Which jobs each action is for. Active jobs belong to their worker."""
+
+FILTER = ("q", "path", "name", "error", "fingerprint", "from", "to")
+
+_DO: dict[Action, Callable[[Job], Awaitable[Any]]] = {
+    "retry": lambda job: job.retry(),
+    "promote": lambda job: job.promote(),
+    "remove": lambda job: job.remove(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which jobs: these ids, or those in a state that match a filter."""
+
+    action: Action
+    ids: tuple[str, ...] | None
+    state: str | None
+    wanted: Wanted
+
+    @classmethod
+    def read(cls, ask: Ask) -> Target:
+        """From the body of a request."""
+        action = _action(ask)
+        if "ids" in ask.body:
+            ids = tuple(dict.fromkeys(cast(list[Any], ask.given("ids", list))))
+            if not ids or len(ids) > MOST_IDS or not all(isinstance(one, str) and one for one in ids):
+                raise invalid(f"ids: between 1 and {MOST_IDS:,} ids of jobs, as text")
+            return cls(action, ids, None, Wanted())
+        state = ask.given("state", str)
+        if state not in STATES[action]:
+            raise invalid(f"state={state[:40]!r}: {action} is for jobs that are {' or '.join(STATES[action])}")
+        return cls(action, None, state, Wanted.parse(ask.body, ask.access))
+
+    def words(self, ask: Ask) -> str:
+        """Which they are, for the journal."""
+        if self.ids is not None:
+            return f"{len(self.ids)} jobs: {', '.join(self.ids[:5])}{', …' if len(self.ids) > 5 else ''}"
+        asked = [f"{name}={ask.body[name]}" for name in FILTER if ask.body.get(name) not in (None, "")]
+        return ", ".join([f"{self.state} jobs", *asked])
+
+    def fits(self, board: Board, access: Access, job: Job) -> bool:
+        """Whether a job is meant. Which ids are meant was said."""
+        return self.state is None or self.wanted.fits(board, access, job, self.state)
+
+    async def size(self, queue: Queue) -> int:
+        """How many jobs have to be looked at."""
+        if self.ids is not None:
+            return len(self.ids)
+        assert self.state is not None
+        return (await queue.counts(self.state))[self.state]
+
+    async def jobs(self, queue: Queue) -> AsyncIterator[list[Job | None]]:
+        """Some at a time; None stands for one that is gone."""
+        if self.ids is not None:
+            for start in range(0, len(self.ids), AT_ONCE):
+                yield await asyncio.gather(*(queue.job(one) for one in self.ids[start : start + AT_ONCE]))
+            return
+        assert self.state is not None
+        some: list[Job | None] = []
+        async for job in queue.iter_jobs(self.state):
+            some.append(job)
+            if len(some) == AT_ONCE:
+                yield some
+                some = []
+        if some:
+            yield some
+
+
+def _action(ask: Ask) -> Action:
+    action = ask.given("action", str)
+    if action not in STATES:
+        raise invalid(f"action={action[:40]!r}: one of {', '.join(STATES)}")
+    if not ask.access.may(action):
+        raise Refusal(403, "forbidden", f"you may not {action} jobs")
+    return action
+
+
+class Run:
+    """A task under way, or done: one action for many jobs."""
+
+    def __init__(self, board: Board, queue: Queue, target: Target, access: Access, about: str) -> None:
+        self.queue = queue.name
+        self._board = board
+        self._from = queue
+        self._target = target
+        self._access = access
+        self._about = about
+        self.shape: shapes.Task = {
+            "id": secrets.token_hex(8),
+            "queue": queue.name,
+            "action": target.action,
+            "user": access.user,
+            "begun": board.clock(),
+            "ended": None,
+            "done": 0,
+            "skipped": 0,
+            "failed": 0,
+            "looked_at": 0,
+            "total": 0,
+            "cancelled": False,
+            "problem": None,
+        }
+        self.ended_at: float | None = None
+        """By the clock that never jumps."""
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.shape["ended"] is None
+
+    def begin(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def wait(self, timeout_s: float) -> None:
+        """Wait for its end, but not for long."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=timeout_s)
+
+    def cancel(self) -> None:
+        """Stop after what is under way: what was done stays done."""
+        if self.is_running:
+            self.shape["cancelled"] = True
+
+    async def end(self) -> None:
+        """Stop at once; the server goes down."""
+        if self._task is not None and self.is_running and self._task.get_loop() is asyncio.get_running_loop():
+            self.shape["cancelled"] = True
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            self.shape["total"] = await self._target.size(self._from)
+            async for some in self._target.jobs(self._from):
+                if self.shape["cancelled"]:
+                    break
+                await asyncio.gather(*(self._one(job) for job in some))
+                # More may be there than in the beginning, and some that were counted are gone.
+                self.shape["total"] = max(self.shape["total"], self.shape["looked_at"])
+        except ConnectionFailed as error:
+            self._problem(f"Redis can't be reached, so it stopped: {error}")
+        except Exception as error:  # it runs on its own: nobody else would be told
+            log.exception("the bulk action %s broke", self.shape["id"])
+            self._problem(f"it broke: {type(error).__name__}")
+        finally:
+            self.shape["ended"] = self._board.clock()
+            self.ended_at = time.monotonic()
+            self._note()
+
+    def _note(self) -> None:
+        """Its end is for the journal; that it was begun is noted as any action is."""
+        shape = self.shape
+        result = f"{shape['done']} done, {shape['skipped']} skipped, {shape['failed']} failed"
+        result += ", cancelled" if shape["cancelled"] else ""
+        result += f": {shape['problem']}" if shape["problem"] else ""
+        self._board.journal.write(
+            {
+                "at": self._board.clock(),
+                "user": shape["user"],
+                "action": shape["action"],
+                "queue": shape["queue"],
+                "target": self._about,
+                "result": result,
+            }
+        )
+
+    async def _one(self, job: Job | None) -> None:
+        self.shape["looked_at"] += 1
+        if job is None:
+            self.shape["skipped"] += 1
+            return
+        if not self._target.fits(self._board, self._access, job):
+            return
+        try:
+            changed = await _DO[self._target.action](job)
+        except (JobNotFound, InvalidState):
+            self.shape["skipped"] += 1  # it has moved on meanwhile: nothing is left to do
+        except ConnectionFailed:
+            raise
+        except OxcartError as error:
+            self.shape["failed"] += 1
+            self._problem(str(error))
+        else:
+            self.shape["skipped" if changed is False else "done"] += 1
+
+    def _problem(self, text: str) -> None:
+        """The first one is told."""
+        if self.shape["problem"] is None:
+            self.shape["problem"] = self._board.redactor.text(text)[:500]
+
+
+class Runs:
+    """The tasks of a board: those that run, and for a while those that are done."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Run] = {}
+
+    def listed(self) -> list[Run]:
+        """The newest first."""
+        self._forget()
+        return list(reversed(self._all.values()))
+
+    def get(self, task_id: str) -> Run | None:
+        self._forget()
+        return self._all.get(task_id)
+
+    def add(self, run: Run) -> None:
+        """Begin one; a `Refusal` if enough of them run."""
+        self._forget()
+        if sum(1 for one in self._all.values() if one.is_running) >= MOST_RUNNING:
+            raise Refusal(429, "too_many", f"{MOST_RUNNING} bulk actions run already: wait for one, or cancel it")
+        self._all[run.shape["id"]] = run
+        run.begin()
+
+    async def close(self) -> None:
+        for run in self._all.values():
+            await run.end()
+
+    def _forget(self) -> None:
+        now = time.monotonic()
+        for task_id, run in list(self._all.items()):
+            old = run.ended_at is not None and now - run.ended_at > REMEMBERED_S
+            if old or (len(self._all) > MOST_REMEMBERED and not run.is_running):
+                del self._all[task_id]
+
+
+_RUNS: WeakKeyDictionary[Board, Runs] = WeakKeyDictionary()
+
+
+def runs_of(board: Board) -> Runs:
+    """The tasks of this board. They live as long as it."""
+    return _RUNS.setdefault(board, Runs())
+
+
+async def close(board: Board) -> None:
+    """End the tasks of this board: the server goes down."""
+    await runs_of(board).close()
+
+
+# -------------------------------------------------------------------------------------------------------- handlers
+
+
+async def preview(board: Board, ask: Ask) -> shapes.Preview:
+    """What a bulk action would do."""
+    target = Target.read(ask)
+    queue = await board.queue(ask)
+    found = _Found()
+    if target.ids is not None:
+        async for some in target.jobs(queue):
+            found.add([job for job in some if job is not None])
+    elif target.wanted.everything:
+        await _look_at_ends(queue, target, found)
+    else:
+        await _look_for(board, ask.access, queue, target, found)
+    samples = [rows.row(board, ask.access, job, target.state or str(await job.state())) for job in found.samples]
+    return {
+        "count": found.count,
+        "exact": found.exact,
+        "oldest": found.oldest,
+        "newest": found.newest,
+        "samples": samples,
+    }
+
+
+async def start(board: Board, ask: Ask) -> shapes.Task:
+    """Begin a bulk action; when it is quick, its end is in the answer."""
+    target = Target.read(ask)
+    queue = await board.queue(ask)
+    run = Run(board, queue, target, ask.access, board.redactor.text(target.words(ask)))
+    runs_of(board).add(run)
+    await run.wait(SOON_S)
+    return run.shape
+
+
+async def listed(board: Board, ask: Ask) -> list[shapes.Task]:
+    """The tasks in queues that this user sees, the newest first."""
+    return [run.shape for run in runs_of(board).listed() if ask.access.sees(run.queue)]
+
+
+async def task(board: Board, ask: Ask) -> shapes.Task:
+    """How far a task is."""
+    return _find(board, ask).shape
+
+
+async def cancel(board: Board, ask: Ask) -> shapes.Task:
+    """Stop a task; what it has done stays done."""
+    run = _find(board, ask)
+    run.cancel()
+    await run.wait(SOON_S)
+    return run.shape
+
+
+def _find(board: Board, ask: Ask) -> Run:
+    run = runs_of(board).get(ask.path["task"])
+    if run is None or not ask.access.sees(run.queue):
+        raise not_found("there is no such task here (any more)")
+    return run
+
+
+# ---------------------------------------------------------------------------------------------------------- looking
+
+
+class _Found:
+    """What a preview found so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.exact = True
+        self.oldest: int | None = None
+        self.newest: int | None = None
+        self.samples: list[Job] = []
+
+    def add(self, jobs: list[Job]) -> None:
+        self.count += len(jobs)
+        self.samples += jobs[: SAMPLES - len(self.samples)]
+        self.see_ages(jobs)
+
+    def see_ages(self, jobs: list[Job]) -> None:
+        ages = [age for job in jobs if (age := _since(job)) is not None]
+        if ages:
+            self.oldest = min([*ages, *([] if self.oldest is None else [self.oldest])])
+            self.newest = max([*ages, *([] if self.newest is None else [self.newest])])
+
+
+async def _look_at_ends(queue: Queue, target: Target, found: _Found) -> None:
+    """All jobs of a state: their number is known, and the oldest and the newest stand at its ends."""
+    assert target.state is not None
+    first, last = await asyncio.gather(
+        queue.jobs(target.state, start=0, end=SAMPLES - 1, ascending=False),
+        queue.jobs(target.state, start=0, end=0, ascending=True),
+    )
+    found.count = await target.size(queue)
+    found.samples = first
+    found.see_ages([*first, *last])
+
+
+async def _look_for(board: Board, access: Access, queue: Queue, target: Target, found: _Found) -> None:
+    """Jobs that match, page by page, as long as a preview may take."""
+    assert target.state is not None
+    until = time.monotonic() + PREVIEW_S
+    start = 0
+    while True:
+        page = await queue.jobs(target.state, start=start, end=start + PREVIEW_PAGE - 1)
+        found.add([job for job in page if target.fits(board, access, job)])
+        start += PREVIEW_PAGE
+        if len(page) < PREVIEW_PAGE:
+            return
+        if time.monotonic() > until:
+            found.exact = False
+            return
+
+
+def _since(job: Job) -> int | None:
+    at = job.finished_at or job.created_at
+    return None if at is None else round(at.timestamp() * 1000)

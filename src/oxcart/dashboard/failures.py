@@ -1,0 +1,127 @@
+"""Failures: the failed jobs of all queues, those of the same kind together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .. import Queue
+from . import direct, rows, shapes, traces
+from .ask import Ask, not_found
+from .board import Board
+from .kept import kept
+
+MOST = 2000
+"""How many of the newest failed jobs are looked at, in all queues together."""
+
+LEAST = 50
+"""How many of each queue at least."""
+
+CHUNK = 250
+FRESH_S = 5
+HOUR_MS = 3_600_000
+HOURS = 24
+MOST_IDS = 5
+MOST_NAMES = 20
+
+FIELDS = ("name", "failedReason", "stacktrace", "finishedOn")
+
+
+async def groups(board: Board, ask: Ask) -> shapes.Failures:
+    """`GET /failures?queue=`: the largest group first."""
+    names = await board.names(ask)
+    wanted = ask.text("queue")
+    if wanted is not None:
+        if wanted not in names:
+            raise not_found(f"there is no queue {wanted!r} here")
+        names = [wanted]
+    return await kept(board).get(("failures", *names), FRESH_S, lambda: _look(board, names))
+
+
+async def _look(board: Board, names: list[str]) -> shapes.Failures:
+    queues = [board.open(name) for name in names]
+    counts = await asyncio.gather(*(queue.counts("failed") for queue in queues))
+    failed = {queue.name: count["failed"] for queue, count in zip(queues, counts, strict=True) if count["failed"]}
+    share = max(MOST // max(len(failed), 1), LEAST)
+    found = _Groups(board.clock())
+    for queue in queues:
+        if queue.name in failed and found.looked_at < MOST:
+            await _read(board, queue, found, min(share, MOST - found.looked_at))
+    return {"now": found.now, "groups": found.shown(), "looked_at": found.looked_at, "total": sum(failed.values())}
+
+
+async def _read(board: Board, queue: Queue, found: _Groups, most: int) -> None:
+    """Look at the newest of a queue, some at a time: without their data, which may be large."""
+    for start in range(0, most, CHUNK):
+        count = min(CHUNK, most - start)
+        jobs = await direct.columns(board, queue, "failed", FIELDS, start, count)
+        for job_id, name, reason, stacktrace, finished in jobs:
+            trace = rows.decode(stacktrace)
+            last = str(trace[-1]) if isinstance(trace, list) and trace else ""  # pyright: ignore
+            name = rows.text_of(board, name, rows.PREVIEW)
+            found.add(
+                queue.name, rows.sendable(job_id), name, traces.failure(board, reason, last), rows.whole(finished)
+            )
+        if len(jobs) < count:
+            return
+
+
+@dataclass(slots=True)
+class _Group:
+    failure: traces.Failure
+    count: int = 0
+    names: Counter[str] = field(default_factory=Counter[str])
+    queues: Counter[str] = field(default_factory=Counter[str])
+    first: int | None = None
+    last: int | None = None
+    per_hour: list[int] = field(default_factory=lambda: [0] * HOURS)
+    ids: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def shown(self) -> shapes.FailureGroup:
+        queues = [name for name, _ in self.queues.most_common()]
+        return {
+            "fingerprint": self.failure.fingerprint,
+            "kind": self.failure.kind,
+            "message": self.failure.message,
+            "example": self.failure.example,
+            "count": self.count,
+            "names": [name for name, _ in self.names.most_common(MOST_NAMES)],
+            "queues": queues,
+            "first": self.first,
+            "last": self.last,
+            "per_hour": self.per_hour,
+            "ids": self.ids[queues[0]],
+        }
+
+
+class _Groups:
+    """Failures by what they are."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.looked_at = 0
+        self._groups: dict[str, _Group] = {}
+
+    def add(self, queue: str, job_id: str, name: str, failure: traces.Failure, finished: int | None) -> None:
+        """A failed job. Those of one queue come the newest first."""
+        self.looked_at += 1
+        group = self._groups.setdefault(failure.fingerprint, _Group(failure))
+        group.count += 1
+        group.names[name] += 1
+        group.queues[queue] += 1
+        ids = group.ids.setdefault(queue, [])
+        if len(ids) < MOST_IDS:
+            ids.append(job_id)
+        if finished is None:
+            return
+        group.first = finished if group.first is None else min(group.first, finished)
+        group.last = finished if group.last is None else max(group.last, finished)
+        hours = (self.now - finished) // HOUR_MS
+        if 0 <= hours < HOURS:
+            group.per_hour[HOURS - 1 - hours] += 1
+
+    def shown(self) -> list[shapes.FailureGroup]:
+        """The largest first; of equal ones, the newest."""
+        ordered = sorted(self._groups.values(), key=lambda group: (-group.count, -(group.last or 0)))
+        return [group.shown() for group in ordered]

@@ -1,0 +1,61 @@
+"""Kept: answers that are good for some seconds, made once however many ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from .board import Board
+
+Value = TypeVar("Value")
+
+MOST = 2000
+"""How many answers are kept for one board."""
+
+
+class Kept:
+    """Answers by what was asked. Who asks while one is being made waits for that one."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, tuple[float, Any]] = {}
+        self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def get(self, key: Hashable, seconds: float, make: Callable[[], Awaitable[Value]]) -> Value:
+        """The answer, not older than this. An error is not kept."""
+        made = self._made.get(key)
+        if made is not None and time.monotonic() - made[0] <= seconds:
+            return made[1]
+        task = self._under_way.get(key)
+        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            task = asyncio.ensure_future(self._make(key, make))
+            task.add_done_callback(_retrieve)
+            self._under_way[key] = task
+        # Who leaves (a tab that was closed) must not take the answer away from the others.
+        return await asyncio.shield(task)
+
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[Value]]) -> Value:
+        try:
+            value = await make()
+            if len(self._made) >= MOST:
+                self._made.clear()
+            self._made[key] = (time.monotonic(), value)
+            return value
+        finally:
+            self._under_way.pop(key, None)
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Look at a task's error, so that nobody complains if all who waited are gone."""
+    if not task.cancelled():
+        task.exception()
+
+
+_KEPT: WeakKeyDictionary[Board, Kept] = WeakKeyDictionary()
+
+
+def kept(board: Board) -> Kept:
+    """The answers that are kept for a board."""
+    return _KEPT.setdefault(board, Kept())

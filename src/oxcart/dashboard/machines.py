@@ -1,0 +1,205 @@
+"""Machines: the workers that are connected, and the Redis that holds it all."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .. import Queue
+from . import direct, rows, shapes
+from .access import Access
+from .ask import Ask, not_found
+from .board import Board
+from .kept import kept
+
+CLIENTS_FRESH_S = 10
+"""Listing the clients costs the server more the more there are: once in so long, for all who look."""
+
+INFO_FRESH_S = 2
+MOST_RUNNING = 100
+"""How many active jobs of a queue are looked at."""
+
+RUNNING = ("name", "processedOn", "progress", "pb")
+
+
+async def clients(board: Board) -> list[dict[str, str]] | None:
+    """Who is connected to Redis, as of some seconds ago; None if it doesn't tell us."""
+    return await kept(board).get("clients", CLIENTS_FRESH_S, lambda: direct.clients(board))
+
+
+def workers_of(queue: Queue, connected: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Those of the clients that work a queue, each with its own name as `worker` if it has one."""
+    unnamed = queue.keys.client_name(None)
+    named = f"{unnamed}:w:"
+    found: list[dict[str, str]] = []
+    for client in connected:
+        name = client.get("name", "")
+        if name == unnamed:
+            found.append(client)
+        elif name.startswith(named):
+            found.append({**client, "worker": name.removeprefix(named)})
+    return found
+
+
+async def worker_count(board: Board, queue: Queue) -> int | None:
+    """How many workers a queue has; None if Redis doesn't tell us."""
+    connected = await clients(board)
+    return None if connected is None else len(workers_of(queue, connected))
+
+
+async def workers(board: Board, ask: Ask) -> shapes.Workers:
+    """`GET /workers?queue=`: who is connected, and what each runs as far as its jobs say so."""
+    names = await board.names(ask)
+    wanted = ask.text("queue")
+    if wanted is not None and wanted not in names:
+        raise not_found(f"there is no queue {wanted!r} here")
+    queues = [board.open(name) for name in names if wanted in (None, name)]
+    connected = await clients(board)
+    running = await asyncio.gather(*(_running(board, ask.access, one) for one in queues))
+    found: list[shapes.WorkerRow] = []
+    unassigned: list[shapes.RunningJob] = []
+    for queue, jobs in zip(queues, running, strict=True):
+        listed = [_worker(board, queue, client) for client in workers_of(queue, connected or [])]
+        # Workers may share a name: then the first of them shows the jobs of all.
+        by_name = {row["name"]: row for row in reversed(listed) if row["name"] is not None}
+        for worker, job in jobs:
+            by_name[worker]["running"].append(job) if worker in by_name else unassigned.append(job)
+        found += listed
+    return {"now": board.clock(), "workers": found, "allowed": connected is not None, "unassigned": unassigned}
+
+
+async def _running(board: Board, access: Access, queue: Queue) -> list[tuple[str, shapes.RunningJob]]:
+    """The active jobs of a queue, each with the name of its worker if it says so."""
+    found: list[tuple[str, shapes.RunningJob]] = []
+    for job_id, name, started, progress, worker in await direct.columns(
+        board, queue, "active", RUNNING, 0, MOST_RUNNING
+    ):
+        value = rows.decode(progress)
+        job: shapes.RunningJob = {
+            "queue": queue.name,
+            "id": rows.sendable(job_id),
+            "name": rows.text_of(board, name, rows.PREVIEW),
+            "started": rows.whole(started),
+            "progress": rows.progress_of(board, access, queue.name, 0 if value is None else value),
+        }
+        found.append((rows.text_of(board, worker, rows.PREVIEW), job))
+    return found
+
+
+def _worker(board: Board, queue: Queue, client: dict[str, str]) -> shapes.WorkerRow:
+    name = client.get("worker")
+    library = " ".join(word for word in (client.get("lib-name", ""), client.get("lib-ver", "")) if word)
+    return {
+        "queue": queue.name,
+        "name": None if name is None else rows.text_of(board, name, rows.PREVIEW),
+        "address": client.get("addr", ""),
+        "age": 1000 * (rows.whole(client.get("age")) or 0),
+        "idle": 1000 * (rows.whole(client.get("idle")) or 0),
+        "running": [],
+        "library": library or None,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- Redis
+
+
+async def redis(board: Board, ask: Ask) -> shapes.Redis:
+    """`GET /redis`: what the server is and how it is, with what endangers jobs."""
+    return {**(await health(board)), "now": board.clock()}
+
+
+async def health(board: Board) -> shapes.Redis:
+    """The same, as of a moment ago."""
+    return await kept(board).get("redis", INFO_FRESH_S, lambda: _health(board))
+
+
+async def _health(board: Board) -> shapes.Redis:
+    told, save, fsync = await asyncio.gather(
+        direct.info(board), direct.setting(board, "save"), direct.setting(board, "appendfsync")
+    )
+    info = told or {}
+    valkey = info.get("valkey_version")
+    persistence, durable = persistence_in_words(info, save, fsync)
+    found: shapes.Redis = {
+        "now": board.clock(),
+        "version": valkey or info.get("redis_version", ""),
+        "kind": "valkey" if valkey or info.get("server_name") == "valkey" else "redis",
+        "mode": info.get("redis_mode") or info.get("server_mode") or "",
+        "uptime": 1000 * _int(info, "uptime_in_seconds"),
+        "address": address(board.connection.url),
+        "used": _int(info, "used_memory"),
+        "peak": _int(info, "used_memory_peak"),
+        "maximum": _int(info, "maxmemory"),
+        "fragmentation": _float(info, "mem_fragmentation_ratio"),
+        "policy": info.get("maxmemory_policy", ""),
+        "clients": _int(info, "connected_clients"),
+        "blocked": _int(info, "blocked_clients"),
+        "per_second": _int(info, "instantaneous_ops_per_sec"),
+        "persistence": persistence,
+        "warnings": [],
+    }
+    found["warnings"] = warnings(found, info, durable) if info else ["Redis does not let us look at its state."]
+    return found
+
+
+def warnings(found: shapes.Redis, info: dict[str, str], durable: bool | None) -> list[str]:
+    """Settings and states that lose jobs, or soon will."""
+    texts: list[str] = []
+    if found["policy"] and found["policy"] != "noeviction":
+        texts.append(
+            f"maxmemory-policy is {found['policy']}: when memory is full, Redis deletes keys, and jobs with them. "
+            "Set it to noeviction."
+        )
+    if memory_share(found) >= MEMORY_NEAR:
+        texts.append(f"{memory_share(found):.0%} of the memory limit is used. When it is full, no job can be added.")
+    if durable is False:
+        texts.append("Nothing is stored on disk: a restart of Redis loses all jobs. Turn on appendonly.")
+    if info.get("rdb_last_bgsave_status", "ok") != "ok" or info.get("aof_last_write_status", "ok") != "ok":
+        texts.append("The last attempt to write to disk failed: Redis may refuse new jobs, and a restart loses some.")
+    if info.get("role") == "slave":
+        texts.append("This is a replica: it can be looked at, but no job can be changed here.")
+    return texts
+
+
+MEMORY_NEAR = 0.8
+
+
+def memory_share(found: shapes.Redis) -> float:
+    """How much of the memory that it may use is used; 0 without a limit."""
+    return found["used"] / found["maximum"] if found["maximum"] else 0.0
+
+
+_FSYNC = {"always": "after every write", "everysec": "every second", "no": "when the system likes"}
+
+
+def persistence_in_words(info: dict[str, str], save: str | None, fsync: str | None) -> tuple[str, bool | None]:
+    """How jobs are stored on disk, and whether they are at all, if that is known."""
+    parts: list[str] = []
+    if info.get("aof_enabled") == "1":
+        how = _FSYNC.get(fsync or "", "")
+        parts.append(f"append-only file, {how}" if how else "append-only file")
+    if save:
+        parts.append("snapshots")
+    if parts:
+        return " and ".join(parts), True
+    if save is None:
+        return "not known (snapshots at most)" if info else "not known", None
+    return "none", False
+
+
+def address(url: str) -> str:
+    """Where Redis is, without user and password. A password may have slashes and worse: better hide too much."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url.partition("?")[0]
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def _int(info: dict[str, str], name: str) -> int:
+    return rows.whole(info.get(name)) or 0
+
+
+def _float(info: dict[str, str], name: str) -> float:
+    try:
+        return float(info.get(name, "0"))
+    except ValueError:
+        return 0.0

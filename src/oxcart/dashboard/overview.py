@@ -1,0 +1,135 @@
+"""The overview: every queue in a row, and what somebody should look at."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from . import machines, queues, shapes
+from .ask import Ask
+from .board import Board
+
+MINUTE_MS = 60_000
+OLD_MS = 5 * MINUTE_MS
+VERY_OLD_MS = 60 * MINUTE_MS
+RECENT = 10
+"""Failures of so many minutes are news."""
+
+_ORDER = {"high": 0, "medium": 1, "low": 2}
+_KINDS = (
+    "no_workers",
+    "stalled",
+    "redis_policy",
+    "redis_memory",
+    "failures",
+    "old_waiting",
+    "paused",
+    "rate_limited",
+)
+
+Severity = Literal["high", "medium", "low"]
+
+
+async def overview(board: Board, ask: Ask) -> shapes.Overview:
+    """`GET /overview`."""
+    names = await board.names(ask)
+    rows = await asyncio.gather(*(queues.row_of(board, board.open(name)) for name in names))
+    now = board.clock()
+    found = [item for row in rows for item in attention(row, now)]
+    if ask.access.may("redis"):
+        found += redis_attention(await machines.health(board))
+    found.sort(key=lambda item: (_ORDER[item["severity"]], _KINDS.index(item["kind"]), -(item["count"] or 0)))
+    return {"now": now, "queues": list(rows), "attention": found}
+
+
+def attention(row: shapes.QueueRow, now: int) -> list[shapes.Attention]:
+    """What of one queue somebody should look at."""
+    counts = row["counts"]
+    waiting = counts["waiting"] + counts["prioritized"]
+    state = "waiting" if counts["waiting"] else "prioritized"
+    name = row["name"]
+    found: list[shapes.Attention] = []
+    if row["workers"] == 0 and not row["paused"] and waiting:
+        text = f"{_jobs(waiting)} in {name} {_wait(waiting)}, but no worker is connected"
+        found.append(_item("no_workers", "high", name, text, waiting, state))
+    if row["workers"] == 0 and counts["active"]:
+        text = f"{_jobs(counts['active'])} in {name} {_are(counts['active'])} active, but no worker is connected"
+        found.append(_item("stalled", "high", name, text, counts["active"], "active"))
+    if row["paused"] and waiting:
+        text = f"{name} is paused, and {_jobs(waiting)} {_wait(waiting)}"
+        found.append(_item("paused", "medium", name, text, waiting, state))
+    waited = 0 if row["oldest_waiting"] is None else now - row["oldest_waiting"]
+    if waiting and waited >= OLD_MS and not row["paused"] and row["workers"] != 0:
+        severity: Severity = "high" if waited >= VERY_OLD_MS else "medium"
+        text = f"The next job in {name} has waited for {length_in_words(waited)}"
+        found.append(_item("old_waiting", severity, name, text, waiting, state))
+    if counts["failed"]:
+        found.append(_failures(row))
+    if row["rate_limited_for"] and waiting:
+        text = f"{name} is held back by a rate limit for {length_in_words(row['rate_limited_for'])}"
+        found.append(_item("rate_limited", "low", name, text, waiting, state))
+    return found
+
+
+def _failures(row: shapes.QueueRow) -> shapes.Attention:
+    """Failures that go on are worse than those of long ago. If nobody counts by minute, that can't be told."""
+    failed, name = row["counts"]["failed"], row["name"]
+    new, done = sum(row["failed_per_minute"][-RECENT:]), sum(row["done_per_minute"][-RECENT:])
+    text = f"{failed:,} failed {'job' if failed == 1 else 'jobs'} in {name}"
+    if new:
+        severity: Severity = "high" if new >= done else "medium"
+        text += f", {new:,} in the last {RECENT} minutes"
+    else:
+        severity = "low" if row["failed_per_minute"] and not sum(row["failed_per_minute"]) else "medium"
+    return _item("failures", severity, name, text, failed, "failed")
+
+
+def redis_attention(health: shapes.Redis) -> list[shapes.Attention]:
+    """What of the server somebody should look at."""
+    found: list[shapes.Attention] = []
+    policy, share = health["policy"], machines.memory_share(health)
+    if policy and policy != "noeviction":
+        text = f"Redis may delete jobs when its memory is full: maxmemory-policy is {policy}"
+        found.append(_item("redis_policy", "high" if health["maximum"] else "medium", None, text, None, None))
+    if share >= machines.MEMORY_NEAR:
+        text = f"Redis uses {share:.0%} of the memory that it may use"
+        found.append(_item("redis_memory", "high" if share >= 0.95 else "medium", None, text, None, None))
+    return found
+
+
+def _item(
+    kind: Literal[
+        "no_workers", "failures", "old_waiting", "paused", "stalled", "redis_memory", "redis_policy", "rate_limited"
+    ],
+    severity: Severity,
+    queue: str | None,
+    text: str,
+    count: int | None,
+    state: str | None,
+) -> shapes.Attention:
+    return {"kind": kind, "severity": severity, "queue": queue, "text": text, "count": count, "state": state}
+
+
+def _jobs(count: int) -> str:
+    return f"{count:,} {'job' if count == 1 else 'jobs'}"
+
+
+def _wait(count: int) -> str:
+    return "waits" if count == 1 else "wait"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def length_in_words(ms: int) -> str:
+    """A length of time, such as "12 min" or "3 h 5 min"."""
+    minutes = ms // MINUTE_MS
+    if minutes < 1:
+        return f"{max(ms // 1000, 1)} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{hours // 24} days"

@@ -1,0 +1,217 @@
+"""One queue: its numbers, its lists, the search in it, its minutes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypedDict, cast
+
+from .. import Queue
+from . import direct, finding, machines, rows, shapes
+from .ask import Ask, invalid
+from .board import Board
+from .finding import FINISHED, STATES, Wanted
+from .kept import kept
+
+MOST_ROWS = 200
+LATENCY_FRESH_S = 5
+OLDEST_FRESH_S = 2
+LATEST = 200
+"""So many finished jobs tell how long jobs take."""
+
+MINUTE_MS = 60_000
+HOUR = 60
+LONGEST = 20_160
+"""Two weeks of minutes: what the metrics can be asked for."""
+
+
+async def detail(board: Board, ask: Ask) -> shapes.QueueDetail:
+    """`GET /queues/{queue}`."""
+    queue = await board.queue(ask)
+    row, limit, version, times = await asyncio.gather(
+        row_of(board, queue), queue.global_rate_limit(), queue.version(), latency(board, queue)
+    )
+    rate: shapes.RateLimit | None = None
+    if limit is not None:
+        rate = {"max": limit.max, "duration": rows.ms_of(limit.duration)}
+    return {**row, "now": board.clock(), "rate_limit": rate, "version": version, **times}
+
+
+async def row_of(board: Board, queue: Queue) -> shapes.QueueRow:
+    """A queue in the overview: a few calls, the same number whatever it holds."""
+    state, work = await asyncio.gather(_state_of_row(queue), _work_of_row(board, queue))
+    counted, paused, concurrency, limited_s, schedulers = state
+    oldest, minutes, workers = work
+    return {
+        "name": queue.name,
+        "counts": counts_of(counted),
+        "paused": paused,
+        "concurrency": concurrency,
+        "rate_limited_for": rows.ms_of(limited_s),
+        "oldest_waiting": oldest,
+        "workers": workers,
+        "done_per_minute": minutes["completed"] if minutes["counted"] else [],
+        "failed_per_minute": minutes["failed"] if minutes["counted"] else [],
+        "schedulers": schedulers,
+    }
+
+
+async def _state_of_row(queue: Queue) -> tuple[dict[str, int], bool, int | None, float, int]:
+    return await asyncio.gather(
+        queue.counts(),
+        queue.is_paused(),
+        queue.global_concurrency(),
+        queue.rate_limit_ttl(),
+        queue.scheduler_count(),
+    )
+
+
+async def _work_of_row(board: Board, queue: Queue) -> tuple[int | None, shapes.MinuteCounts, int | None]:
+    return await asyncio.gather(
+        oldest_waiting(board, queue), minutes_of(board, queue, HOUR), machines.worker_count(board, queue)
+    )
+
+
+def counts_of(counted: dict[str, int]) -> shapes.Counts:
+    """The numbers of `Queue.counts` under the names of the API."""
+    return {
+        "waiting": counted.get("waiting", 0),
+        "prioritized": counted.get("prioritized", 0),
+        "delayed": counted.get("delayed", 0),
+        "waiting_children": counted.get("waiting-children", 0),
+        "active": counted.get("active", 0),
+        "completed": counted.get("completed", 0),
+        "failed": counted.get("failed", 0),
+    }
+
+
+async def oldest_waiting(board: Board, queue: Queue) -> int | None:
+    """Since when the job waits that is next; looked at once in some seconds, since its data may be large."""
+    return await kept(board).get(("oldest", queue.name), OLDEST_FRESH_S, lambda: _oldest_waiting(board, queue))
+
+
+async def _oldest_waiting(board: Board, queue: Queue) -> int | None:
+    for state in ("waiting", "prioritized"):
+        for job in await queue.jobs(state, start=0, end=0, ascending=True):
+            return rows.since_when(job, board.clock())
+    return None
+
+
+# --------------------------------------------------------------------------------------------------- lists
+
+
+def state_of(ask: Ask) -> str:
+    """The one state that the query names."""
+    states = finding.parse_states(ask.text("state"))
+    if len(states) != 1:
+        raise invalid(f"state: one of {', '.join(STATES)}")
+    return states[0]
+
+
+async def page(board: Board, ask: Ask) -> shapes.JobPage:
+    """`GET /queues/{queue}/jobs`: a part of a list."""
+    queue = await board.queue(ask)
+    state = state_of(ask)
+    start, count = ask.whole("start", 0), ask.whole("count", 50, 1, MOST_ROWS)
+    natural = "newest" if state in FINISHED else "oldest"
+    upward = ask.one_of("order", ("newest", "oldest"), natural) == "oldest"
+    jobs, counted = await asyncio.gather(
+        queue.jobs(state, start=start, end=start + count - 1, ascending=upward), queue.counts(state)
+    )
+    due = await direct.due_times(board, queue, [job.id for job in jobs]) if state == "delayed" else {}
+    found = [rows.row(board, ask.access, job, state, due.get(job.id)) for job in jobs]
+    return {"now": board.clock(), "jobs": found, "start": start, "total": counted[state]}
+
+
+async def search(board: Board, ask: Ask) -> shapes.SearchPage:
+    """`GET /queues/{queue}/search`: jobs that fit all that is asked, as far as one request may look."""
+    queue = await board.queue(ask)
+    states = finding.parse_states(ask.text("state"))
+    wanted = Wanted.parse(ask.query, ask.access)
+    limit = ask.whole("count", 50, 1, MOST_ROWS)
+    searched = finding.Search(board, ask.access, queue, wanted, states, named=ask.text("q"))
+    return await searched.page(ask.text("cursor"), limit)
+
+
+# ------------------------------------------------------------------------------------------------- numbers
+
+
+async def metrics(board: Board, ask: Ask) -> shapes.MinuteCounts:
+    """`GET /queues/{queue}/metrics`."""
+    queue = await board.queue(ask)
+    return await minutes_of(board, queue, ask.whole("minutes", HOUR, 1, LONGEST))
+
+
+async def minutes_of(board: Board, queue: Queue, minutes: int) -> shapes.MinuteCounts:
+    """How many jobs ended in each of the last minutes that are over."""
+    now = board.clock()
+    (done, done_total, done_counts), (failed, failed_total, failed_counts) = await asyncio.gather(
+        _minutes(board, queue, "completed", minutes, now), _minutes(board, queue, "failed", minutes, now)
+    )
+    return {
+        "now": now,
+        "counted": done_counts or failed_counts,
+        "completed": done,
+        "failed": failed,
+        "completed_total": done_total,
+        "failed_total": failed_total,
+    }
+
+
+async def _minutes(board: Board, queue: Queue, kind: str, minutes: int, now: int) -> tuple[list[int], int, bool]:
+    found, before = await asyncio.gather(queue.metrics(kind, 0, minutes - 1), direct.counted_before(board, queue, kind))
+    if found.last_point_at is None:
+        return [0] * minutes, found.count, found.count > 0
+    # A point is written by the first job of a later minute: the newest is of the minute before that one, and what came
+    # in that minute and no job has followed since has no point yet.
+    written = rows.ms_of(found.last_point_at) // MINUTE_MS
+    by_minute = {written - 1 - at: point for at, point in enumerate(found.points)}
+    if before is not None:
+        by_minute[written] = max(found.count - before, 0)
+    present = now // MINUTE_MS
+    return [by_minute.get(minute, 0) for minute in range(present - minutes, present)], found.count, True
+
+
+class Latency(TypedDict):
+    """How long jobs ran and waited."""
+
+    p50: int | None
+    p95: int | None
+    wait_p95: int | None
+
+
+async def latency(board: Board, queue: Queue) -> Latency:
+    """Of the latest finished jobs; looked at once in some seconds."""
+    return await kept(board).get(("latency", queue.name), LATENCY_FRESH_S, lambda: _latency(board, queue))
+
+
+async def _latency(board: Board, queue: Queue) -> Latency:
+    names = ("timestamp", "processedOn", "finishedOn", "opts", "atm")
+    found = await asyncio.gather(*(direct.columns(board, queue, state, names, 0, LATEST) for state in FINISHED))
+    jobs = sorted((job for some in found for job in some), key=lambda job: rows.whole(job[3]) or 0, reverse=True)
+    ran: list[int] = []
+    waited: list[int] = []
+    for _, created_text, started_text, finished_text, opts, made in jobs[:LATEST]:
+        created, started, finished = map(rows.whole, (created_text, started_text, finished_text))
+        if started is None or finished is None:
+            continue
+        ran.append(max(finished - started, 0))
+        if created is not None and made in ("", "1"):  # of a retry it can't be told since when it waited
+            waited.append(max(started - due_of(created, opts, started), 0))
+    return {"p50": percentile(ran, 50), "p95": percentile(ran, 95), "wait_p95": percentile(waited, 95)}
+
+
+def due_of(created: int, opts: str, started: int) -> int:
+    """When a job was due: when it was added, or after its delay, if it was not promoted before."""
+    options: Any = rows.decode(opts) if '"delay"' in opts else None
+    delay: object = cast(dict[str, Any], options).get("delay") if isinstance(options, dict) else None
+    due = created + int(delay) if rows.is_number(delay) else created
+    return created if due > started else due
+
+
+def percentile(values: Sequence[int], share: int) -> int | None:
+    """The smallest value that so many percent don't exceed."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[max(-(-len(ordered) * share // 100) - 1, 0)]

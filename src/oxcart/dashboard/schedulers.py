@@ -1,0 +1,268 @@
+"""Schedulers: which there are, when they run next, and what can be done with them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from .. import InvalidState, JobOptions, OptionsError, Queue, Scheduler
+from ..words import in_words
+from . import rows, shapes
+from .access import Access
+from .ask import Ask, Refusal, invalid, not_found
+from .board import Board
+from .job_options import read_options
+from .redact import MASK
+
+MOST = 500
+"""How many schedulers of a queue are listed, those first that run next."""
+
+UPCOMING = 10
+LATE_MS = 60_000
+
+
+async def listed(board: Board, ask: Ask) -> shapes.Schedulers:
+    """`GET /schedulers?queue=`: those that run next come first."""
+    names = await board.names(ask)
+    wanted = ask.text("queue")
+    if wanted is not None:
+        if wanted not in names:
+            raise not_found(f"there is no queue {wanted!r} here")
+        names = [wanted]
+    found = await asyncio.gather(*(board.open(name).schedulers(0, MOST - 1, ascending=True) for name in names))
+    now = board.clock()
+    rows_ = [
+        scheduler_row(board, ask.access, name, scheduler, now)
+        for name, some in zip(names, found, strict=True)
+        for scheduler in some
+    ]
+    rows_.sort(key=lambda row: (row["ended"], row["next"] is None, row["next"] or 0))
+    return {"now": now, "schedulers": rows_}
+
+
+def scheduler_row(board: Board, access: Access, queue: str, scheduler: Scheduler, now: int) -> shapes.SchedulerRow:
+    """A scheduler in a list."""
+    upcoming, problem = _upcoming_of(scheduler)
+    following = _ms(scheduler.next)
+    data = rows.redacted(board, queue, rows.shortened(scheduler.data, rows.LARGEST_WHOLE))[0]
+    options = rows.redacted(board, queue, rows.plain_options(scheduler.options or JobOptions()))[0]
+    return {
+        "id": rows.sendable(scheduler.id),
+        "queue": queue,
+        "name": rows.text_of(board, scheduler.name, rows.PREVIEW),
+        "words": problem_words(scheduler, problem),
+        "cron": None if scheduler.cron is None else rows.sendable(scheduler.cron),
+        "every": _length(scheduler.every),
+        "tz": None if scheduler.tz is None else rows.sendable(scheduler.tz),
+        "next": None if scheduler.ended else following,
+        "next_job": rows.sendable(scheduler.next_job_id),
+        "upcoming": upcoming,
+        "start": _ms(scheduler.start),
+        "end": _ms(scheduler.end),
+        "limit": scheduler.limit,
+        "runs": scheduler.iterations,
+        "runs_left": scheduler.runs_left,
+        "offset": _length(scheduler.offset),
+        "ended": scheduler.ended,
+        "legacy": scheduler.legacy,
+        "late": not scheduler.ended and following is not None and following + LATE_MS < now,
+        "overlap": scheduler.overlap,
+        "missed": scheduler.missed,
+        "jitter": rows.ms_of(scheduler.jitter),
+        "data": rows.clean(data) if access.may("view_data") else None,
+        "options": rows.clean(options),
+        "problem": problem,
+    }
+
+
+def problem_words(scheduler: Scheduler, problem: str | None) -> str:
+    """When it runs, in words; its pattern as it is if that can't be read."""
+    if scheduler.cron is None and not scheduler.every:
+        return "Never"
+    if problem is not None:
+        return rows.sendable(scheduler.cron or "")
+    return rows.sendable(in_words(scheduler))
+
+
+def _upcoming_of(scheduler: Scheduler) -> tuple[list[int], str | None]:
+    if scheduler.cron is None and not scheduler.every:
+        return [], "It has neither a pattern nor an interval."
+    return _upcoming(
+        scheduler.cron,
+        scheduler.every,
+        scheduler.tz,
+        _ms(scheduler.next),
+        _ms(scheduler.end),
+        scheduler.runs_left,
+        scheduler.ended,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _upcoming(
+    cron: str | None,
+    every: float | None,
+    tz: str | None,
+    following: int | None,
+    end: int | None,
+    runs_left: int | None,
+    ended: bool,
+) -> tuple[list[int], str | None]:
+    """The next times, and why they can't be told, if they can't: reckoned once for all who look."""
+    if following is None:
+        return [], None
+    plain = Scheduler(
+        "",
+        "",
+        _moment(following),
+        cron=cron,
+        every=every,
+        tz=tz,
+        end=None if end is None else _moment(end),
+        runs_left=runs_left,
+        ended=ended,
+    )
+    try:
+        return [rows.ms_of(at) for at in plain.upcoming(UPCOMING)], None
+    except OptionsError as error:
+        return [], rows.cut(rows.sendable(str(error)), rows.PREVIEW)
+    except (ArithmeticError, ValueError):  # times that no calendar has
+        return [], "Its times can't be reckoned."
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else rows.ms_of(moment)
+
+
+def _length(seconds: float | None) -> int | None:
+    return None if seconds is None else rows.ms_of(seconds)
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+# ------------------------------------------------------------------------------------------------------- changing
+
+
+async def save(board: Board, ask: Ask) -> shapes.Done:
+    """`POST /queues/{queue}/scheduler`: make a scheduler, or change one. What is not given stays as it is.
+
+    `{id, cron? | every?, tz?, start?, end?, limit?, offset?, immediately?, overlap?, missed?, jitter?, name?, data?,
+    options?}`; null takes away what is there. Times are ms.
+    """
+    queue = await board.queue(ask)
+    scheduler_id = ask.given("id", str)
+    old = await queue.scheduler(scheduler_id) if scheduler_id else None
+    if old is not None and old.legacy:
+        text = "This is a repeated job of an older BullMQ. Convert it first: `Queue.convert_legacy_schedulers`."
+        raise Refusal(409, "conflict", text)
+    if _has_mask(ask.body):
+        raise invalid(f"{MASK} stands for something hidden, and can't be stored. Leave out what you don't change.")
+    job = await queue.upsert_scheduler(scheduler_id, **_times(ask, old), **_template(ask, old))
+    what = "made" if old is None else "changed"
+    return {"done": 1, "text": f"The scheduler {scheduler_id} is {what}.", "id": job.id}
+
+
+def _times(ask: Ask, old: Scheduler | None) -> dict[str, Any]:
+    """When it runs: as given, else as it was."""
+    body = ask.body
+    cron, every = _given(ask, "cron", str), _given(ask, "every", int)
+    if cron is not None and every is not None:
+        raise invalid("cron or every: one of them")
+    if cron is None and every is None and old is not None:
+        cron, every = old.cron, _length(old.every)
+    found: dict[str, Any] = {"cron": cron, "every": None if every is None else every / 1000}
+    if cron is not None:
+        found["tz"] = _given(ask, "tz", str) if "tz" in body else (old.tz if old else None)
+    elif _given(ask, "offset", int) is not None:
+        found["offset"] = body["offset"] / 1000
+    for name in ("start", "end"):
+        ms = _given(ask, name, int) if name in body else (_ms(getattr(old, name)) if old else None)
+        found[name] = None if ms is None else _checked_moment(name, ms)
+    found["limit"] = _limit(ask, old)
+    found["immediately"] = ask.given("immediately", bool, False)
+    if found["immediately"]:
+        found["start"] = None
+    found["overlap"] = _given(ask, "overlap", str) or (old.overlap if old else "allow")
+    found["missed"] = _given(ask, "missed", str) or (old.missed if old else "once")
+    jitter = _given(ask, "jitter", int) if "jitter" in body else (rows.ms_of(old.jitter) if old else 0)
+    found["jitter"] = (jitter or 0) / 1000
+    return found
+
+
+def _limit(ask: Ask, old: Scheduler | None) -> int | None:
+    """A limit counts from now on; one that isn't changed leaves as many runs as were left."""
+    limit = _given(ask, "limit", int)
+    if old is not None and old.limit is not None and ("limit" not in ask.body or limit == old.limit):
+        if not old.ended and old.runs_left:
+            return old.runs_left
+        return old.limit
+    return limit
+
+
+def _template(ask: Ask, old: Scheduler | None) -> dict[str, Any]:
+    """What its jobs are: as given, else as it was, with all that was hidden from who asks."""
+    found: dict[str, Any] = {"name": _given(ask, "name", str) or (old.name if old else None)}
+    if "data" in ask.body:
+        found["data"] = ask.body["data"]
+    elif old is not None:
+        found["data"] = old.data
+    if "options" in ask.body:
+        found["options"] = read_options(ask.given("options", dict) if ask.body["options"] is not None else {})
+    elif old is not None and old.options:
+        found["options"] = old.options
+    return found
+
+
+def _given(ask: Ask, name: str, kind: type) -> Any:
+    """A value of the body; None if it isn't there, or null."""
+    return None if ask.body.get(name) is None else ask.given(name, kind)
+
+
+def _checked_moment(name: str, ms: int) -> datetime:
+    if not 0 <= ms < 2**42:
+        raise invalid(f"{name}: a time in milliseconds since 1970")
+    return _moment(ms)
+
+
+def _has_mask(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_mask, cast(dict[str, Any], value).values()))
+    if isinstance(value, list):
+        return any(map(_has_mask, cast(list[Any], value)))
+    return isinstance(value, str) and MASK in value
+
+
+async def run(board: Board, ask: Ask) -> shapes.Done:
+    """`POST /queues/{queue}/scheduler/run`: let the next run of a scheduler run now: `{id}`."""
+    queue = await board.queue(ask)
+    scheduler = await _scheduler(queue, ask)
+    job = None if scheduler.ended else await queue.job(scheduler.next_job_id)
+    if job is None:
+        raise Refusal(409, "refused", f"The scheduler {scheduler.id} has no run that waits.")
+    try:
+        await job.promote()
+    except InvalidState:
+        text = f"The next run of {scheduler.id} does not wait for its time: it runs already, or is about to."
+        raise Refusal(409, "refused", text) from None
+    return {"done": 1, "text": f"The next run of {scheduler.id} runs as soon as a worker is free.", "id": job.id}
+
+
+async def remove(board: Board, ask: Ask) -> shapes.Done:
+    """`POST /queues/{queue}/scheduler/remove`: end a scheduler, with its next run: `{id}`."""
+    queue = await board.queue(ask)
+    scheduler_id = ask.given("id", str)
+    if not scheduler_id or not await queue.remove_scheduler(scheduler_id):
+        raise not_found(f"There is no scheduler {scheduler_id[:100]} in {queue.name} (any more).")
+    return {"done": 1, "text": f"The scheduler {scheduler_id} is removed."}
+
+
+async def _scheduler(queue: Queue, ask: Ask) -> Scheduler:
+    scheduler_id = ask.given("id", str)
+    scheduler = await queue.scheduler(scheduler_id) if scheduler_id else None
+    if scheduler is None:
+        raise not_found(f"There is no scheduler {scheduler_id[:100]} in {queue.name} (any more).")
+    return scheduler

@@ -1,0 +1,66 @@
+"""Failures: the failed jobs of all queues, those of the same kind together."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from oxcart import Connection, JobSpec, Queue
+from oxcart.dashboard import failures
+from oxcart.dashboard.access import Access
+from oxcart.dashboard.ask import Refusal
+from oxcart.dashboard.board import Board
+from tests.conftest import RedisServer
+from tests.dashboard.seed import PYTHON_KEY_ERROR, Crew, asked, seeded
+
+
+async def test_failures_are_grouped_over_all_queues(connection: Connection, redis_server: RedisServer) -> None:
+    board = Board(connection, prefix=await seeded(redis_server.url))
+    found = await failures.groups(board, asked())
+    counts = [group["count"] for group in found["groups"]]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == found["looked_at"] == found["total"]
+    by_kind = {(group["kind"], group["message"]): group for group in found["groups"]}
+    timeouts = by_kind["ConnectionError", "connect ETIMEDOUT <ip>:587"]
+    assert timeouts["queues"] == ["email"]
+    assert timeouts["ids"][0] == "three-attempts"
+    assert len(timeouts["ids"]) == 5
+    assert timeouts["example"].startswith("connect ETIMEDOUT 10.")
+    assert sum(timeouts["per_hour"]) == timeouts["count"]
+    assert timeouts["first"] is not None and timeouts["last"] is not None and timeouts["first"] < timeouts["last"]
+    assert by_kind["Error", "550 5.1.1 mailbox <email> unavailable"]["count"] > 1
+    assert ("TypeError", "Cannot read properties of undefined (reading 'address')") in by_kind
+    assert ("KeyError", "'tenant_id'") in by_kind
+    assert "hunter2" not in json.dumps(found)
+
+
+async def test_one_queue_can_be_asked_for(connection: Connection, redis_server: RedisServer) -> None:
+    board = Board(connection, prefix=await seeded(redis_server.url))
+    found = await failures.groups(board, asked(queue="reports"))
+    assert {name for group in found["groups"] for name in group["queues"]} == {"reports"}
+    limited = await failures.groups(board, asked(None, Access("bob", queues=("reports",))))
+    assert limited["groups"] == found["groups"]
+    with pytest.raises(Refusal):
+        await failures.groups(board, asked(None, Access("bob", queues=("reports",)), queue="email"))
+
+
+async def test_only_the_newest_are_looked_at(
+    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "MOST", 100)
+    monkeypatch.setattr(failures, "CHUNK", 30)
+    count, crew = 130, Crew(connection, queue, "w")
+    await queue.add_bulk([JobSpec("push", {"n": n}) for n in range(count)])
+    now = time.time_ns() // 1_000_000
+    taken: list[str] = []
+    while len(taken) < count:
+        taken += await crew.take(50, now)
+    for number, job_id in enumerate(taken):
+        await crew.fail(job_id, "'tenant_id'", [PYTHON_KEY_ERROR], now - count + number)
+    found = await failures.groups(Board(connection, queues=[queue.name]), asked())
+    [group] = found["groups"]
+    assert (found["looked_at"], found["total"], group["count"]) == (100, count, 100)
+    assert group["last"] == now - 1
+    assert group["ids"] == taken[:-6:-1]

@@ -1,0 +1,199 @@
+"""Schedulers are listed, changed without losing what was hidden, run at once, and removed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from oxcart import Backoff, Connection, JobOptions, JobState, Keep, OptionsError, Queue
+from oxcart.dashboard import schedulers
+from oxcart.dashboard.ask import Refusal
+from oxcart.dashboard.board import Board
+from oxcart.dashboard.redact import MASK
+from tests.conftest import RedisServer
+from tests.dashboard.seed import BLIND, asked, seeded
+
+OPTIONS = JobOptions(attempts=3, backoff=Backoff.fixed(30, jitter=0.5), remove_on_complete=Keep(count=30, age=60))
+DATA = {"account": "main", "api_key": "sk-live-123"}
+
+
+@pytest.fixture
+def board(connection: Connection, queue: Queue) -> Board:
+    return Board(connection, queues=[queue.name])
+
+
+async def only(board: Board, queue: Queue) -> Any:
+    [row] = (await schedulers.listed(board, asked(queue=queue.name)))["schedulers"]
+    return row
+
+
+async def test_schedulers_are_listed_with_their_times_in_words(
+    connection: Connection, redis_server: RedisServer
+) -> None:
+    board = Board(connection, prefix=await seeded(redis_server.url))
+    found = await schedulers.listed(board, asked())
+    rows = {row["id"]: row for row in found["schedulers"]}
+    assert rows["weekdays"]["words"] == "At 07:30, Monday through Friday (America/New_York)"
+    assert rows["digest"]["words"] == "Every 15 minutes"
+    assert rows["digest"]["every"] == 900_000
+    assert rows["digest"]["jitter"] == 30_000
+    assert len(rows["weekdays"]["upcoming"]) == 10
+    assert rows["weekdays"]["upcoming"][0] == rows["weekdays"]["next"]
+    assert (rows["campaign"]["limit"], len(rows["campaign"]["upcoming"])) == (5, 5)
+    assert rows["monthly-report"]["data"] == {"account": "main", "api_key": MASK}
+    assert rows["monthly-report"]["options"]["backoff"] == {"type": "fixed", "delay": 30_000}
+    assert (rows["weekdays"]["overlap"], rows["weekdays"]["missed"]) == ("skip", "skip")
+    times = [row["next"] for row in found["schedulers"]]
+    assert times == sorted(times, key=lambda at: at or 0)
+    assert [row["data"] for row in (await schedulers.listed(board, asked(None, BLIND)))["schedulers"]] == [None] * 5
+
+
+async def test_a_pattern_that_can_t_be_read_spoils_nothing(
+    board: Board, redis: Redis, queue: Queue, allowed_breaks: set[str]
+) -> None:
+    for scheduler_id in ("bad-pattern", "bad-zone", "neither"):
+        await queue.upsert_scheduler(scheduler_id, cron="0 8 * * *")
+    await redis.hset(
+        f"{queue.keys.prefix}repeat:bad-pattern", "pattern", "every \udc80 now".encode("utf-8", "surrogateescape")
+    )
+    await redis.hset(f"{queue.keys.prefix}repeat:bad-zone", "tz", "Mars/Olympus")
+    await redis.hdel(f"{queue.keys.prefix}repeat:neither", "pattern")
+    found = await schedulers.listed(board, asked())
+    rows = {row["id"]: row for row in found["schedulers"]}
+    assert all(row["problem"] for row in rows.values())
+    assert rows["neither"]["words"] == "Never"
+    json.dumps(found, ensure_ascii=False).encode()
+    for scheduler_id in rows:
+        await queue.remove_scheduler(scheduler_id)
+
+
+async def test_a_scheduler_whose_run_is_overdue_is_late(queue: Queue, connection: Connection) -> None:
+    await queue.upsert_scheduler("s", every=60)
+    later = Board(connection, queues=[queue.name], clock=lambda: 2_000_000_000_000)
+    assert (await only(later, queue))["late"]
+    assert not (await only(Board(connection, queues=[queue.name]), queue))["late"]
+
+
+async def test_a_scheduler_is_made(board: Board, queue: Queue) -> None:
+    body = {
+        "id": "new",
+        "cron": "0 9 * * 1",
+        "tz": "Europe/Berlin",
+        "limit": 3,
+        "end": 2_000_000_000_000,
+        "overlap": "skip",
+        "jitter": 1500,
+        "name": "weekly",
+        "data": {"a": 1},
+        "options": {"attempts": 2, "removeOnComplete": {"count": 5}},
+    }
+    done = await schedulers.save(board, asked(queue.name, body=body))
+    assert done["text"] == "The scheduler new is made."
+    made = await queue.scheduler("new")
+    assert made is not None
+    assert (made.cron, made.tz, made.limit, made.overlap, made.jitter) == ("0 9 * * 1", "Europe/Berlin", 3, "skip", 1.5)
+    assert (made.name, made.data, made.end) == ("weekly", {"a": 1}, datetime.fromtimestamp(2_000_000_000, UTC))
+    assert made.options is not None and made.options.get("attempts") == 2
+    assert done.get("id") == made.next_job_id
+    await queue.remove_scheduler("new")
+
+
+async def test_who_edits_the_times_keeps_all_the_rest(board: Board, queue: Queue) -> None:
+    end = datetime.fromtimestamp(2_000_000_000, UTC)
+    await queue.upsert_scheduler(
+        "s", cron="0 8 * * *", tz="Europe/Berlin", end=end, limit=9, overlap="skip", missed="all", jitter=2,
+        name="digest", data=DATA, options=OPTIONS,
+    )  # fmt: skip
+    before = await queue.scheduler("s")
+    await schedulers.save(board, asked(queue.name, body={"id": "s", "cron": "0 9 * * *"}))
+    after = await queue.scheduler("s")
+    assert before is not None and after is not None
+    assert after.cron == "0 9 * * *"
+    for name in "name data options tz end limit overlap missed jitter runs_left".split():
+        assert (name, getattr(after, name)) == (name, getattr(before, name))
+    await schedulers.save(board, asked(queue.name, body={"id": "s", "every": 60_000, "end": None, "limit": None}))
+    after = await queue.scheduler("s")
+    assert after is not None
+    assert (after.cron, after.tz, after.every, after.end, after.limit) == (None, None, 60, None, None)
+    assert (after.data, after.overlap) == (DATA, "skip")
+    await queue.remove_scheduler("s")
+
+
+async def test_a_limit_that_is_not_changed_leaves_as_many_runs_as_were_left(
+    board: Board, queue: Queue, hands: Any
+) -> None:
+    await queue.upsert_scheduler("s", every=60, limit=3, immediately=True)
+    [record] = hands.take()
+    hands.advance(record)
+    hands.complete(record.id)
+    for body in ({"id": "s", "every": 30_000}, {"id": "s", "every": 20_000, "limit": 2}):
+        await schedulers.save(board, asked(queue.name, body=body))
+        after = await queue.scheduler("s")
+        assert after is not None
+        assert after.runs_left == 2
+    await queue.remove_scheduler("s")
+
+
+async def test_what_is_hidden_is_never_stored(board: Board, queue: Queue) -> None:
+    await queue.upsert_scheduler("s", every=60, data=DATA)
+    row = await only(board, queue)
+    for body in ({"data": row["data"]}, {"options": {"x": MASK}}, {"name": MASK}, {"data": [MASK]}):
+        with pytest.raises(Refusal) as told:
+            await schedulers.save(board, asked(queue.name, body={"id": "s", **body}))
+        assert told.value.status == 400
+    kept = await queue.scheduler("s")
+    assert kept is not None and kept.data == DATA
+    await queue.remove_scheduler("s")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"id": 7, "every": 1000},
+        {"id": "s"},
+        {"id": "", "every": 1000},
+        {"id": "s", "cron": "0 8 * * *", "every": 1000},
+        {"id": "s", "cron": "never"},
+        {"id": "s", "cron": "0 8 * * *", "tz": "Mars/Olympus"},
+        {"id": "s", "every": 0},
+        {"id": "s", "every": "5m"},
+        {"id": "s", "every": 1000, "overlap": "maybe"},
+        {"id": "s", "every": 1000, "end": 1},
+        {"id": "s", "every": 1000, "end": 10**20},
+        {"id": "s", "every": 1000, "options": {"delay": 5}},
+        {"id": "s", "every": 1000, "options": 5},
+        {"id": "s", "every": 1000, "limit": 0},
+    ],
+)
+async def test_what_can_t_be_right_changes_nothing(board: Board, queue: Queue, body: dict[str, Any]) -> None:
+    with pytest.raises((Refusal, OptionsError)):
+        await schedulers.save(board, asked(queue.name, body=body))
+    assert await queue.scheduler_count() == 0
+
+
+async def test_the_next_run_can_run_now(board: Board, queue: Queue) -> None:
+    job = await queue.upsert_scheduler("s", cron="0 8 1 1 *")
+    done = await schedulers.run(board, asked(queue.name, body={"id": "s"}))
+    assert (done["done"], done.get("id")) == (1, job.id)
+    assert await job.state() == JobState.WAITING
+    with pytest.raises(Refusal) as told:
+        await schedulers.run(board, asked(queue.name, body={"id": "s"}))
+    assert told.value.status == 409
+    await queue.remove_scheduler("s")
+    await queue.drain()
+
+
+async def test_a_scheduler_is_removed(board: Board, queue: Queue) -> None:
+    await queue.upsert_scheduler("s", every=60)
+    await schedulers.remove(board, asked(queue.name, body={"id": "s"}))
+    assert await queue.scheduler_count() == 0
+    for handler in (schedulers.remove, schedulers.run):
+        for scheduler_id in ("s", ""):
+            with pytest.raises(Refusal) as told:
+                await handler(board, asked(queue.name, body={"id": scheduler_id}))
+            assert told.value.status == 404
