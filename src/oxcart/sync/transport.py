@@ -57,7 +57,7 @@ class Transport:
             return client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         except tuple(_CODES) as error:
             if self._client_name and ("setname" in str(error) or "'client'" in str(error)):
-                # Not allowed to (older servers don't say what): a connection without a name is listed nowhere, and works.
+                # Not allowed to (old servers don't say what): without a name it is listed nowhere, and works.
                 self._client_name = ""
                 self.start_over()
                 return self.execute(*command)
