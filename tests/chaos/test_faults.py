@@ -403,7 +403,7 @@ async def test_jobs_that_stalled_run_one_at_a_time_while_others_go_on(
         await redis.hset(f"bull:{queue.name}:{job.id}", "stc", "1")  # pyright: ignore
     await run_worker(work, concurrency=10)
     await wait_until(lambda: others == 40, timeout=2)
-    await wait_until(lambda: _completed(queue, 60))
+    await wait_until(lambda: _completed(queue, 60), timeout=5)  # one after the other, without a pause between two
     assert most == 1
 
 

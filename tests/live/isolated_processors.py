@@ -189,7 +189,7 @@ def sleep(job: SyncJob) -> int:
 
 
 def start_a_program(job: SyncJob) -> None:
-    program = subprocess.Popen(["sleep", "60"])
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     job.log(f"waiting in {program.pid}")
     program.wait()
 

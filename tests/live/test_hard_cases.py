@@ -276,20 +276,6 @@ async def test_suspects_that_had_a_priority_keep_it(queue: Queue, run_worker: Ru
     assert order[0] == "first"
 
 
-async def test_a_repeating_job_of_node_is_run_and_the_user_is_warned(
-    queue: Queue, run_worker: RunWorker, redis: Redis
-) -> None:
-    errors: list[str] = []
-    worker = await run_worker(work)
-    worker.on("error")(lambda error: errors.append(str(error)))
-    job = await queue.add("x", delay=60)
-    await redis.hset(f"bull:{queue.name}:{job.id}", "rjk", "nightly")  # pyright: ignore
-    await redis.zadd(f"bull:{queue.name}:delayed", {job.id: 4096})
-    await redis.zadd(f"bull:{queue.name}:marker", {"0": 0})
-    await wait_until(lambda: _completed(queue, 1))
-    assert any("'nightly'" in error and "the series ends" in error for error in errors)
-
-
 async def test_a_closing_worker_never_takes_the_marker_along(
     queue: Queue, redis_server: RedisServer, redis: Redis
 ) -> None:

@@ -550,7 +550,7 @@ async def test_an_attempt_that_is_cancelled_while_redis_is_away_is_handed_back(
     gone = asyncio.Event()
 
     class Away(Series):
-        async def _advance(self, record: Any, due_ms: int | None) -> Any:
+        async def add_next(self, record: Any, due_ms: int | None) -> Any:
             gone.set()
             raise ConnectionFailed("away")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -42,7 +41,7 @@ from tests.traps.wire import MINUTE, Clock, Wire, is_finished, lose, settle
 TESTED = set(range(-11, 0))
 """The codes that BullMQ has too."""
 
-OURS = {-12, -20, -21, -31, -32}
+OURS = {-20, -21, -31, -32}
 """Codes that only our scripts answer."""
 
 
@@ -282,14 +281,6 @@ async def test_minus_7_the_job_has_another_parent(queue: Queue) -> None:
     with pytest.raises(HasOtherParent) as caught:
         await queue.add("child", job_id="kid", parent=second)
     assert says(caught.value, -7, "kid", queue)
-
-
-async def test_minus_12_an_interval_has_no_run_before_its_end(timed: Queue, wire: Wire, clock: Clock) -> None:
-    with pytest.raises(SchedulerError) as caught:
-        await timed.upsert_scheduler("s", every=3600, offset=300, end=clock.now + timedelta(minutes=10))
-    assert (caught.value.code, caught.value.job_id) == (-12, "s")
-    assert f"the scheduler s of {timed.name} would have its next run after its end" in str(caught.value)
-    assert not {"repeat", "repeat:s", "delayed"} & await wire.names()
 
 
 async def test_minus_21_a_locked_job_is_not_removed(queue: Queue, hands: Hands) -> None:

@@ -87,6 +87,7 @@ FIGURES = (
     Figure("add-100", "add, 100 at once", "add-100", "jobs/s", rate, 2),
     Figure("add-bulk", "add in bulk of 1,000", "add-bulk", "jobs/s", rate, 4),
     Figure("add-flow", "add flows of 1 + 10, one after another", "add-flow", "jobs/s", rate, 4),
+    Figure("add-flow-100", "add flows of 1 + 10, 100 at once", "add-flow-100", "jobs/s", rate, 4),
     *_processing(1, 1.5, None, None),
     *_processing(10, 2, None, None),
     *_processing(100, 3, 0.4, 0.35),

@@ -86,15 +86,12 @@ async def add_bulk(task: Task, watch: Watch) -> None:
 
 async def add_flow(task: Task, watch: Watch) -> None:
     """Add flows of a parent and ten children, one after another."""
-    children = [Flow(task.queue, "bench", task.payload) for _ in range(task.children)]
+    await _add_flows(task, watch, 1)
 
-    async with FlowProducer(connection=task.url) as flows:
 
-        async def add(_: Queue, count: int) -> None:
-            for _done in range(0, count, task.children + 1):
-                await flows.add(Flow(task.queue, "bench", task.payload, children=children))
-
-        await _add(task, watch, add)
+async def add_flows_at_once(task: Task, watch: Watch) -> None:
+    """Add flows of a parent and ten children, a hundred at once, each by a call of its own."""
+    await _add_flows(task, watch, task.at_once)
 
 
 async def process(task: Task, watch: Watch) -> None:
@@ -151,6 +148,7 @@ MEASURES = (
     Measure("add-100", add_at_once, 50_000, 1_000),
     Measure("add-bulk", add_bulk, 100_000, 2_000),
     Measure("add-flow", add_flow, 22_000, 220),
+    Measure("add-flow-100", add_flows_at_once, 55_000, 1_100),
     Measure("process-1", process, 10_000, 200),
     Measure("process-10", process, 50_000, 500, concurrency=10),
     Measure("process-100", process, 100_000, 1_000, concurrency=100),
@@ -169,6 +167,19 @@ async def _add(task: Task, watch: Watch, add: Callable[[Queue, int], Awaitable[N
         watch.start()
         await add(queue, task.jobs)
         watch.stop()
+
+
+async def _add_flows(task: Task, watch: Watch, at_once: int) -> None:
+    children = [Flow(task.queue, "bench", task.payload) for _ in range(task.children)]
+
+    async with FlowProducer(connection=task.url) as flows:
+
+        async def add(_: Queue, count: int) -> None:
+            for _done in range(0, count, at_once * (task.children + 1)):
+                some = [Flow(task.queue, "bench", task.payload, children=children) for _ in range(at_once)]
+                await asyncio.gather(*map(flows.add, some))
+
+        await _add(task, watch, add)
 
 
 async def _fill(task: Task, queue: Queue, count: int) -> None:

@@ -40,15 +40,9 @@ const measures = {
 
   add_bulk: (queue) => add(queue, (count) => fill(queue, count)),
 
-  async add_flow(queue) {
-    const flows = new FlowProducer({ connection });
-    const node = () => ({ name: 'bench', queueName: task.queue, data: task.payload });
-    const children = Array.from({ length: task.children }, node);
-    await add(queue, async (count) => {
-      for (let done = 0; done < count; done += task.children + 1) await flows.add({ ...node(), children });
-    });
-    await flows.close();
-  },
+  add_flow: (queue) => addFlows(queue, 1),
+
+  add_flows_at_once: (queue) => addFlows(queue, task.at_once),
 
   async process(queue) {
     await fill(queue, task.warm_up);
@@ -81,6 +75,18 @@ async function add(queue, addJobs) {
   await watch.start();
   await addJobs(task.jobs);
   watch.stop();
+}
+
+async function addFlows(queue, atOnce) {
+  const flows = new FlowProducer({ connection });
+  const node = () => ({ name: 'bench', queueName: task.queue, data: task.payload });
+  const children = Array.from({ length: task.children }, node);
+  await add(queue, async (count) => {
+    for (let done = 0; done < count; done += atOnce * (task.children + 1)) {
+      await Promise.all(Array.from({ length: atOnce }, () => flows.add({ ...node(), children })));
+    }
+  });
+  await flows.close();
 }
 
 async function fill(queue, count) {

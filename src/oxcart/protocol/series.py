@@ -15,6 +15,7 @@ from ..errors import OptionsError
 from ..options import JobOptions
 from ..repeat import Missed, Overlap, Repeat
 from . import wire
+from .record import JobRecord
 from .wire import StoredRepeat
 
 
@@ -227,6 +228,12 @@ class Step:
     """The next time that is not missed yet."""
     following_ms: int | None = None
     """The time right after the run's own, which may have passed."""
+
+
+def repeat_of(record: JobRecord) -> StoredRepeat:
+    """When a run says that it comes again; raises `wire.Unreadable` if its options can't be read."""
+    found: Any = record.options.raw.get("repeat")
+    return wire.repeat_from_wire(cast(dict[str, Any], found) if isinstance(found, dict) else {})
 
 
 def step_of(stored: StoredRepeat, slot_ms: int, now: int) -> Step:

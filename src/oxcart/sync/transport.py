@@ -56,8 +56,8 @@ class Transport:
         try:
             return client.execute_command(*command)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         except tuple(_CODES) as error:
-            if self._client_name and "setname" in str(error):
-                # Not allowed to: a connection without a name is listed nowhere, and works all the same.
+            if self._client_name and ("setname" in str(error) or "'client'" in str(error)):
+                # Not allowed to (old servers don't say what): without a name it is listed nowhere, and works.
                 self._client_name = ""
                 self.start_over()
                 return self.execute(*command)

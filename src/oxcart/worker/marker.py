@@ -26,6 +26,8 @@ class Marker:
         self._key = keys.one("marker")
         self._drain_delay_s = drain_delay_s
         self._clock = clock
+        self._popping = False
+        self._over = False
 
     async def wait(self, next_due_ms: int) -> bool:
         """Wait until someone adds a job, or a delayed one is due, or it is time to look again.
@@ -39,6 +41,8 @@ class Marker:
                 timeout_s = min((due - self._clock()) / 1000, LONGEST_S)
                 if timeout_s <= 0:
                     return False
+            if self._over:
+                return False
             popped = await self._pop(max(timeout_s, SHORTEST_S))
             if popped is None:
                 return False
@@ -53,20 +57,27 @@ class Marker:
         await self._transport.link()
 
     async def _pop(self, timeout_s: float) -> list[Any] | None:
-        # The deadline of the socket is the server's plus a margin: a dead peer must not hold the worker for ever.
-        return await self._transport.execute("BZPOPMIN", self._key, f"{timeout_s:.3f}", timeout=timeout_s + 2)
+        self._popping = True
+        try:
+            # The deadline of the socket is the server's plus a margin: a dead peer must not hold the worker for ever.
+            return await self._transport.execute("BZPOPMIN", self._key, f"{timeout_s:.3f}", timeout=timeout_s + 2)
+        finally:
+            self._popping = False
 
     async def interrupt(self, other: Transport) -> None:
         """End a wait under way, asking for it over another connection.
 
         Closing the socket is not enough: until the server notices, it may hand the marker to a connection that is gone,
-        and whoever needs it sleeps on.
+        and whoever needs it sleeps on. Nor is it to ask once: a wait that has just been sent is not there yet.
         """
+        self._over = True
         link = self._transport.current
         if link is not None and link.client_id and other.current is not None:
             with contextlib.suppress(OxcartError, TimeoutError):
                 async with asyncio.timeout(1):
-                    await other.execute("CLIENT", "UNBLOCK", link.client_id)
+                    while self._popping:
+                        await other.execute("CLIENT", "UNBLOCK", link.client_id)
+                        await asyncio.sleep(0.002)
         self._transport.drop("closed")
 
     async def close(self) -> None:

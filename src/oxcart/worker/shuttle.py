@@ -259,6 +259,8 @@ class Shuttle:
             self._ear.on_poison(job_id, reason)
         if trip.asked:
             self.supply.judge(trip.asked, taken)
+            if any(outcome.attempt.suspect for outcome in trip.outcomes):
+                self.supply.suspect_done()  # this trip could not bring the next of its kind yet, but one may go now
             self._tell_idle(taken)
 
     def _tell_idle(self, taken: Taken) -> None:

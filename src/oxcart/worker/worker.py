@@ -35,6 +35,7 @@ from .execution import Attempt, BackoffStrategy, Ending, Outcome, Rules, Verdict
 from .listeners import Listeners, WorkerEvent, check_event
 from .locks import LockKeeper, tell_loop
 from .marker import Marker
+from .mending import SeriesCheck
 from .processors import Processor, runner
 from .series import Series
 from .shuttle import Ear, Shuttle
@@ -151,9 +152,7 @@ class Worker:
         self._threads = Threads(f"oxcart-{queue}")
         self._children = self._pool(isolation, isolation_memory, time_limit_s)
         self._run_job = runner(process, self._threads, self._sync, self._children)
-        self._series = Series(
-            self._connection, self.keys, clock, self._stalled_ms, self._tell_once, self._trouble, self._report
-        )
+        self._series = Series(self._connection, self.keys, clock, self._tell_once, self._trouble)
         self._listeners = Listeners()
         self.phase = Phase.CREATED
         self.paused = False
@@ -197,13 +196,16 @@ class Worker:
         stalled = StalledCheck(
             self._connection, self.keys, self._stalled_ms, self._max_stalled, self._clock, self._stalled
         )
+        schedulers = SeriesCheck(
+            self._connection, self.keys, self._stalled_ms, self._clock, self._series, self._report, self._tell_once
+        )
         clock_check = ClockCheck(self._connection, self._clock, self)
         try:
             with on_stop(self._asked_to_stop), locks:
                 helpers = [
                     asyncio.ensure_future(supervise("marker", lambda: self._watch(marker, shuttle), self._trouble)),
                     asyncio.ensure_future(supervise("stalled check", stalled.run, self._trouble)),
-                    asyncio.ensure_future(supervise("check of schedulers", self._series.check, self._trouble)),
+                    asyncio.ensure_future(supervise("check of schedulers", schedulers.run, self._trouble)),
                     asyncio.ensure_future(supervise("clock check", clock_check.run, self._trouble)),
                 ]
                 try:

@@ -15,19 +15,45 @@ TICK_S = 30
 TIMED = ("completed", "failed", "waiting-children", "repeat")
 """Sorted sets whose scores are moments."""
 
+NOW = "(now)"
+"""Where the time is in what is found, if it was set: that of the next step."""
+
 Found = dict[str, Any]
 """A queue: key, without the queue's prefix → value."""
 
 
-def canonical(snapshot: Snapshot) -> Found:
-    """Every key of a queue. Moments are told as `now` if they are of this run."""
+def canonical(snapshot: Snapshot, exact: bool = False) -> Found:
+    """Every key of a queue. Moments are told as `now` if they are of this run, or, if `exact`, as they are."""
     found: Found = {}
     for name, key in sorted(snapshot.keys.items()):
-        value = _value(snapshot, name, key)
+        value = _value_as_it_is(key) if exact else _value(snapshot, name, key)
         if key.ttl_ms >= 0:
             value = {"value": value, "expires in s": -(-key.ttl_ms // (TICK_S * 1000)) * TICK_S}
         found[name] = value
     return found
+
+
+def _value_as_it_is(key: Key) -> Any:
+    match key.kind:
+        case "hash":
+            return {field: _parsed(field, text) for field, text in key.value.items()}
+        case "set":
+            return sorted(key.value)
+        case "zset":
+            return [(member, int(score)) for member, score in key.value.items()]
+        case "stream":
+            return [fields for _, fields in key.value]
+        case _:
+            return key.value
+
+
+def _parsed(field: str, text: str) -> Any:
+    if field == "stacktrace":
+        traces = _json(text)
+        return [str(trace).partition("\n")[0] for trace in traces] if isinstance(traces, list) else traces
+    if field == "opts":
+        return _arrays_as_node_has_them(_json(text))
+    return _json(text) if field in JSON_FIELDS else text
 
 
 def _value(snapshot: Snapshot, name: str, key: Key) -> Any:
@@ -51,17 +77,14 @@ def _value(snapshot: Snapshot, name: str, key: Key) -> Any:
 def _hash(stored: dict[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = dict(stored)
     for field, text in stored.items():
-        if field in JSON_FIELDS:
-            fields[field] = _arrays_as_node_has_them(_json(text)) if field == "opts" else _json(text)
+        if field in JSON_FIELDS or field == "stacktrace":
+            fields[field] = _parsed(field, text)
         elif field in TIMES:
             fields[field] = moment(text)
         elif field == "prevTS":
             fields[field] = _minutes_ago(text)
         elif field == "delay":
             fields[field] = _duration(text)
-        elif field == "stacktrace":
-            traces = _json(text)
-            fields[field] = [str(trace).partition("\n")[0] for trace in traces] if isinstance(traces, list) else traces
     opts: Any = fields.get("opts")
     if isinstance(opts, dict) and "timestamp" in opts:
         opts["timestamp"] = moment(opts["timestamp"])

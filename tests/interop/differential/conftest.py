@@ -12,7 +12,7 @@ from tests.conftest import RedisServer
 from tests.interop.peer import Peer
 
 from .machine import Machine
-from .sides import Node, Ours
+from .sides import START_MS, Node, Ours
 
 
 @pytest.fixture
@@ -23,3 +23,10 @@ async def machine(node6: Peer, redis: Redis, redis_server: RedisServer, queue_na
         await machine.start()
         yield machine
         await machine.start()  # so that the server stays as small as it is
+
+
+@pytest.fixture
+async def timed(machine: Machine) -> Machine:
+    """The same, with a clock that is set: what each side leaves is compared with all its times."""
+    await machine.start(START_MS)
+    return machine

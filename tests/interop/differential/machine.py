@@ -14,16 +14,16 @@ from tests.interop.peer import NodeError
 from tests.interop.test_same_traces import differences
 from tests.invariants import CHECKS, Snapshot, _take
 
-from .canonical import Found, canonical
+from .canonical import NOW, Found, canonical
 from .deviations import DEVIATIONS
 from .operations import OPERATIONS, Locked
-from .sides import PREFIX, Node, Ours, Side, Step
+from .sides import PREFIX, Clock, Node, Ours, Side, Step
 
 UNNUMBERED = {
     r"could not be removed because it is locked": -21,
     r"Cannot obliterate queue with active jobs": -32,
     r"^JobId cannot be|^Custom Id cannot|jobId.startsWith|exceeds the limit|^Priority should|^Jitter should": "options",
-    r"^Deduplication id must": "options",
+    r"^Deduplication id must|^End date must": "options",
 }
 """What Node refuses without a number; and ours, or that it is refused before anything is sent."""
 
@@ -47,6 +47,7 @@ class Machine:
         self.found: dict[str, Found] = {}
         """What is in Node's queues."""
         self.deviations = DEVIATIONS
+        self.clock = node.clock = ours.clock = Clock()
 
     async def do(self, name: str, /, **arguments: Any) -> Any:
         """Do one operation on both sides; what Node answered."""
@@ -59,6 +60,7 @@ class Machine:
         self.steps.append(step)
         theirs = await self._answer(operation.node, self.node, step, operation.result)
         mine = await self._answer(operation.ours, self.ours, step, operation.result)
+        await self._go_on()
         found = [*differences(theirs, mine, "answer")]
         for deviation in self.deviations:
             if found and deviation.excuse is not None and deviation.excuse(step, theirs, mine, before):
@@ -69,8 +71,20 @@ class Machine:
         found += await self._compare(unordered=step.name in ("remove", "remove_job"))
         if found:
             raise Differs(self.steps, found)
-        await _next_millisecond()
         return theirs
+
+    async def _go_on(self) -> None:
+        """To the next millisecond, so that times tell the order of the steps, in which both sides then agree."""
+        if self.clock.set_to is not None:
+            await self._set_clock(self.clock.set_to + 1)
+            return
+        now = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 == now:  # noqa: ASYNC110 - nobody tells it
+            await asyncio.sleep(0)
+
+    async def _set_clock(self, now: int | None) -> None:
+        self.clock.set_to = now
+        await self.node.peer("clock", now=now)
 
     def avoids(self, step: Step) -> str:
         """The name of the deviation for which a step can't be compared now, or nothing."""
@@ -80,12 +94,18 @@ class Machine:
                 return deviation.name
         return ""
 
-    async def start(self) -> None:
-        """Begin with empty queues, whatever was in them."""
+    async def start(self, now: int | None = None) -> None:
+        """Begin with empty queues, whatever was in them.
+
+        With `now` it is then this time, and a millisecond later with each step, so that both sides have the same times.
+        """
+        await self._set_clock(now)
         for side in (self.node, self.ours):
             for queue in self.queues:
                 await side.peer("forget", queue=side.name(queue))
-                keys = [key async for key in side.redis.scan_iter(side.key(queue, "*"), count=1000)]
+                own = self.ours.queue(queue).keys.own
+                patterns = (side.key(queue, "*"), f"{own}*")
+                keys = [key for each in patterns async for key in side.redis.scan_iter(each, count=1000)]
                 if keys:
                     await side.redis.unlink(*keys)
         self.ours.taken.clear()
@@ -117,10 +137,11 @@ class Machine:
             self.found[queue] = theirs
         return found
 
-    @staticmethod
-    async def _look(side: Side, queue: str) -> tuple[Found, Snapshot]:
+    async def _look(self, side: Side, queue: str) -> tuple[Found, Snapshot]:
         snapshot = await _take(side.redis, f"{PREFIX}:{side.name(queue)}:")
-        return json.loads(json.dumps(canonical(snapshot)).replace(side.base, "side")), snapshot
+        exact = self.clock.set_to is not None
+        found = json.loads(json.dumps(canonical(snapshot, exact)).replace(side.base, "side"))
+        return found | ({NOW: self.clock()} if exact else {}), snapshot
 
 
 def _events_apart(theirs: Found, mine: Found, queue: str, before: int, unordered: bool) -> list[str]:
@@ -155,10 +176,3 @@ def _code(error: Exception) -> Any:
     if isinstance(code, int):
         return code
     return next((number for said, number in UNNUMBERED.items() if re.search(said, str(error))), str(error))
-
-
-async def _next_millisecond() -> None:
-    """So that times tell the order of the steps, in which both sides then agree."""
-    now = time.time_ns() // 1_000_000
-    while time.time_ns() // 1_000_000 == now:  # noqa: ASYNC110 - nobody tells it
-        await asyncio.sleep(0)

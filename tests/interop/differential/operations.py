@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from oxcart import Backoff, Deduplication, JobSpec, Keep, Unrecoverable
-from oxcart.clock import system_clock
+from oxcart import Backoff, Deduplication, Job, JobSpec, Keep, Scheduler, Unrecoverable
 from oxcart.protocol.calls import work
 from oxcart.protocol.calls.work import Settlement
 from oxcart.worker.execution import Rules, judge
+from oxcart.worker.series import Series
 
 from .sides import LOCK_MS, WORKER, Arguments, Node, Ours, Side
 
@@ -51,7 +51,7 @@ def ids(jobs: Any) -> list[str]:
 
 # --------------------------------------------------------------------------------------------- translating
 
-SECONDS = frozenset({"delay", "duration", "grace", "ttl", "backoff"})
+SECONDS = frozenset({"delay", "duration", "grace", "ttl", "backoff", "every", "offset"})
 CAMELS = {
     "job_id": "jobId",
     "keep_last_if_active": "keepLastIfActive",
@@ -187,9 +187,116 @@ async def _flow(side: Side, _: str, rest: Arguments) -> Any:
             "children": [placed(child) for child in tree.get("children", ())],
         }
 
-    root = await side.peer("flow", tree=placed(rest["tree"]))
-    await asyncio.sleep((next(times) - time.time() * 1000) / 1000)  # no job that is made later may be older
-    return root
+    tree = placed(rest["tree"])
+    # They are all over before anything is added: what happens then, or is made later, is later than all of them.
+    await asyncio.sleep((next(times) + 1 - time.time() * 1000) / 1000)
+    return await side.peer("flow", tree=tree)
+
+
+# ---------------------------------------------------------------------------------------------- schedulers
+
+REPEATS = {"cron": "pattern", "start_ms": "startDate", "end_ms": "endDate"}
+
+
+def as_time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+async def _node_upserts(side: Node, queue: str, rest: Arguments) -> Any:
+    template = {name: rest.pop(name) for name in ("name", "data") if name in rest}
+    template["opts"] = for_node(rest.pop("options", {}))
+    scheduler_id = rest.pop("id")
+    repeat = {REPEATS.get(name, name): for_node(value, name) for name, value in rest.items()}
+    return await side.call(queue, "upsertJobScheduler", scheduler_id, repeat, template)
+
+
+async def _we_upsert(side: Ours, queue: str, rest: Arguments) -> Any:
+    options = for_us(rest.pop("options", {}))
+    for name in ("start", "end"):
+        if f"{name}_ms" in rest:
+            rest[name] = as_time(rest.pop(f"{name}_ms"))
+    job = await side.queue(queue).upsert_scheduler(rest.pop("id"), options=options, **rest)  # pyright: ignore
+    return {"id": job.id, "name": job.name, "data": job.data, "delay": round(job.delay * 1000)}
+
+
+def next_run(answer: Any) -> Any:
+    """What both sides answer of the job that is a scheduler's next run."""
+    return answer and {name: answer[name] for name in ("id", "name", "data", "delay")}
+
+
+async def _node_lists_schedulers(side: Node, queue: str, rest: Arguments) -> Any:
+    return await side.call(queue, "getJobSchedulers", rest.get("start", 0), rest.get("end", -1), rest["ascending"])
+
+
+async def _we_list_schedulers(side: Ours, queue: str, rest: Arguments) -> Any:
+    return [as_node_shows(found) for found in await side.queue(queue).schedulers(**rest)]
+
+
+async def _we_show_scheduler(side: Ours, queue: str, rest: Arguments) -> Any:
+    found = await side.queue(queue).scheduler(rest["id"])
+    return None if found is None else as_node_shows(found)
+
+
+def as_node_shows(scheduler: Scheduler) -> Arguments:
+    """One of ours, as Node's JSON of it."""
+    shown: Arguments = {
+        "key": scheduler.id,
+        "name": scheduler.name,
+        "next": _as_ms(scheduler.next),
+        "iterationCount": scheduler.iterations,
+        "limit": scheduler.limit,
+        "startDate": _as_ms(scheduler.start),
+        "endDate": _as_ms(scheduler.end),
+        "tz": scheduler.tz,
+        "pattern": scheduler.cron,
+        "every": _seconds_as_ms(scheduler.every),
+        "offset": _seconds_as_ms(scheduler.offset),
+    }
+    template = {"data": scheduler.data if scheduler.data != {} else None, "opts": _options_as_node_shows(scheduler)}
+    shown["template"] = _given(template) or None
+    return _given(shown)
+
+
+def _options_as_node_shows(scheduler: Scheduler) -> Arguments | None:
+    if not scheduler.options:
+        return None
+    shown: Arguments = {}
+    for name, value in scheduler.options.items():
+        if isinstance(value, Backoff):
+            value = {"type": value.type, "delay": value.delay_ms}
+        elif isinstance(value, Keep):
+            value = _given({"count": value.count, "age": value.age, "limit": value.limit})
+        shown[CAMELS.get(name, name)] = value
+    return shown
+
+
+def shown(answer: Any) -> Any:
+    """Schedulers as both sides show them; a backoff that is a number means the same as an object."""
+    for scheduler in answer if isinstance(answer, list) else [answer or {}]:  # pyright: ignore
+        opts: Any = scheduler.get("template", {}).get("opts", {})  # pyright: ignore
+        if isinstance(opts.get("backoff"), int):
+            opts["backoff"] = {"type": "fixed", "delay": opts["backoff"]}
+    return answer
+
+
+def _given(fields: Arguments) -> Arguments:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _as_ms(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def _seconds_as_ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+async def _node_waits(side: Node, queue: str, rest: Arguments) -> None:
+    await side.peer("clock", now=side.clock() + round(rest["seconds"] * 1000))
+
+
+async def _we_wait(side: Ours, queue: str, rest: Arguments) -> None:
+    side.clock.set_to = side.clock() + round(rest["seconds"] * 1000)
 
 
 # ------------------------------------------------------------------------------------------ taking by hand
@@ -206,12 +313,29 @@ async def _we_take(side: Ours, queue: str, rest: Arguments) -> Any:
     limiter = rest.get("limiter")
     limits = work.Limits(LOCK_MS, WORKER, *((limiter[0], limiter[1] * 1000) if limiter else ()))
     order = work.Order(rest["token"], 1)
-    call = work.settle_and_take(side.queue(queue).keys, system_clock(), limits, order, [])
+    call = work.settle_and_take(side.queue(queue).keys, side.clock(), limits, order, [])
     taken = await side.connection.run(call)
     for job in taken.jobs:
         side.taken[queue, job.id] = job
+        if job.fields.get("rjk"):
+            await _go_on(side, queue, job.id, rest["token"])
         return job.id
     return None
+
+
+async def _go_on(side: Ours, queue: str, job_id: str, token: str) -> None:
+    """What a worker does first with the run of a scheduler; Node's by hand does so, too."""
+    keys = side.queue(queue).keys
+    series = Series(side.connection, keys, side.clock, on_trouble=_raise, on_away=_raise)
+    await series.advance(await side.attempt(queue, job_id, token), _not_run)
+
+
+async def _not_run(_: Job) -> None:
+    """What to do with the run is up to the next step."""
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 async def _node_completes(side: Node, queue: str, rest: Arguments) -> Any:
@@ -251,7 +375,7 @@ class UnrecoverableError(Unrecoverable):
 
 
 async def _node_puts_off(side: Node, queue: str, rest: Arguments) -> Any:
-    until = time.time_ns() // 1_000_000 + rest["delay"] * 1000
+    until = side.clock() + rest["delay"] * 1000
     return await side.settle(queue, rest["id"], "moveToDelayed", args=[until, rest["token"]])
 
 
@@ -284,7 +408,7 @@ async def _node_checks(side: Node, queue: str, rest: Arguments) -> Any:
 
 async def _we_check(side: Ours, queue: str, rest: Arguments) -> Any:
     await _forget_check(side, queue)
-    call = work.recover_stalled(side.queue(queue).keys, system_clock(), LOCK_MS, rest.get("max_stalled", 1))
+    call = work.recover_stalled(side.queue(queue).keys, side.clock(), LOCK_MS, rest.get("max_stalled", 1))
     await side.connection.run(call)
 
 
@@ -319,6 +443,10 @@ async def _orphan(side: Side, queue: str, rest: Arguments) -> None:
 async def _dangle(side: Side, queue: str, rest: Arguments) -> None:
     """An id whose job is gone."""
     await side.redis.delete(side.key(queue, rest["id"]))
+
+
+async def _lose_definition(side: Side, queue: str, rest: Arguments) -> None:
+    await side.redis.delete(side.key(queue, "repeat", rest["id"]))
 
 
 async def _pause_as_version_5(side: Side, queue: str, _: Arguments) -> None:
@@ -360,13 +488,13 @@ async def _node_limits_concurrency(side: Node, queue: str, rest: Arguments) -> A
 async def _node_retries_many(side: Node, queue: str, rest: Arguments) -> Any:
     options = {name: rest[name] for name in ("state", "count") if name in rest}
     if "before_s" in rest:
-        options["timestamp"] = round((time.time() - rest["before_s"]) * 1000)
+        options["timestamp"] = side.clock() - rest["before_s"] * 1000
     return await side.call(queue, "retryJobs", options)
 
 
 async def _we_retry_many(side: Ours, queue: str, rest: Arguments) -> Any:
     if "before_s" in rest:
-        rest["before"] = datetime.now(UTC) - timedelta(seconds=rest.pop("before_s"))
+        rest["before"] = as_time(side.clock()) - timedelta(seconds=rest.pop("before_s"))
     return await side.queue(queue).retry_jobs(**rest)
 
 
@@ -489,6 +617,11 @@ OPERATIONS: dict[str, Operation] = {
     "add_bulk": apart(_node_adds_many, _we_add_many, result=same),
     "flow": of_both(_flow, same),
     "schedule": of_both(_node_schedules),
+    "upsert_scheduler": apart(_node_upserts, _we_upsert, result=next_run),
+    "remove_scheduler": of_queue("removeJobScheduler", "remove_scheduler", "id"),
+    "schedulers": apart(_node_lists_schedulers, _we_list_schedulers, result=shown),
+    "scheduler": apart(_node_queue("getJobScheduler", "id"), _we_show_scheduler, result=shown),
+    "scheduler_count": of_queue("getJobSchedulersCount", "scheduler_count"),
     # by hand
     "take": apart(_node_takes, _we_take, result=same),
     "complete": apart(_node_completes, _we_complete),
@@ -501,8 +634,10 @@ OPERATIONS: dict[str, Operation] = {
     # what happens
     "lose_lock": of_both(_lose_lock),
     "minutes_pass": of_both(_minutes_pass),
+    "wait": apart(_node_waits, _we_wait),
     "orphan": of_both(_orphan),
     "dangle": of_both(_dangle),
+    "lose_definition": of_both(_lose_definition),
     "pause_as_version_5": of_both(_pause_as_version_5),
     # settings
     "pause": of_queue("pause", "pause", result=nothing),

@@ -8,9 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from .canonical import Found
-from .sides import Step
+from .sides import START_MS, Step
 
 HOUR = 3600
+BEGINNINGS = {"schedulers": START_MS}
+"""Kinds of sequences that have a time of their own, and when they begin."""
 Steps = list[Step]
 Some = st.SearchStrategy[Any]
 
@@ -207,6 +209,59 @@ looking = [
     step("state", id=anyone),
     step("logs", id=anyone, start=st.integers(-2, 1), end=st.integers(-2, 3)),
 ]
+scheduler_ids = st.sampled_from("sst")
+templates: dict[str, Some] = {
+    "name": maybe(st.just("other"), 6),
+    "data": maybe(st.sampled_from(({"n": 1}, [], 0, "ü/€")), 2),
+    "options": maybe(
+        some(
+            priority=maybe(priorities, 1),
+            lifo=maybe(st.booleans(), 2),
+            attempts=maybe(st.integers(1, 3), 1),
+            backoff=maybe(st.sampled_from((60, {"type": "exponential", "delay": 60})), 4),
+            remove_on_complete=maybe(keeps, 3),
+            remove_on_fail=maybe(keeps, 3),
+            keep_logs=maybe(st.integers(1, 2), 6),
+        ),
+        1,
+    ),
+}
+intervals = st.sampled_from((60, 600, HOUR, 7 * HOUR))
+far = st.sampled_from((START_MS - 1000, START_MS + 90_000, START_MS + 40 * HOUR * 1000, START_MS + 900 * HOUR * 1000))
+bounds: dict[str, Some] = {"start_ms": maybe(far, 6), "end_ms": maybe(far, 6), "limit": maybe(st.integers(1, 3), 6)}
+scheduling: list[Some] = [
+    step(
+        "upsert_scheduler",
+        id=scheduler_ids,
+        every=intervals,
+        offset=maybe(st.sampled_from((1, 59.999, 30)), 2),
+        **bounds,
+        **templates,
+    ),
+    step(
+        "upsert_scheduler",
+        id=scheduler_ids,
+        cron=st.sampled_from(("*/10 * * * *", "0 * * * *", "0 8 * * *", "30 1 * * sun")),
+        tz=st.sampled_from(("UTC", "UTC", "Asia/Kolkata", "America/New_York")),
+        **bounds,
+        **templates,
+    ),
+    step("upsert_scheduler", id=scheduler_ids, every=intervals, immediately=st.just(True), **templates),
+    step("upsert_scheduler", id=scheduler_ids, cron=st.just("0 * * * *"), tz=st.just("UTC"), immediately=st.just(True)),
+]
+ending = [step("remove_scheduler", id=scheduler_ids)]
+looking_at_schedulers = [
+    step("scheduler", id=scheduler_ids),
+    step("scheduler_count"),
+    step("schedulers", start=maybe(st.integers(0, 1)), end=maybe(st.sampled_from((0, 1, -2))), ascending=st.booleans()),
+]
+waiting: list[Some] = [
+    then(
+        step("wait", seconds=st.sampled_from((0.5, 60, 600, HOUR, 30 * HOUR, 400 * HOUR))),
+        step("take", token=st.just("t")),
+    )
+]
+settling_runs = [settling[0], settling[1]]
 flows = [step("flow", tree=st.sampled_from([tree for name in "FG" for tree in trees(name)]))]
 in_the_other_queue: Some = often(
     (6, taking), (2, settling), changing[0], (1, moving), (1, removing), (1, closing), (3, opening)
@@ -246,6 +301,24 @@ KINDS: dict[str, Some] = {
         *sweeping[:1],
     ),
     "cleaning": often((9, adding), (9, taking), (4, settling), (2, stalling), (3, cleaning), (1, sweeping)),
+    "schedulers": often(
+        (4, scheduling),
+        (12, waiting),
+        (3, settling_runs),
+        (2, settling),
+        (2, adding[:1]),
+        (2, ending),
+        (1, looking_at_schedulers),
+        (1, moving),
+        (1, changing),
+        (1, removing),
+        (1, stalling),
+        closing[0],
+        (3, opening),
+        (1, cleaning),
+        *sweeping,
+        (1, looking),
+    ),
     "everything": often(
         (9, adding),
         (6, adding_deduplicated),

@@ -22,7 +22,20 @@ LOCK_MS = 600_000
 """Longer than any sequence of steps."""
 WORKER = "w"
 
+START_MS = 1_804_066_200_123
+"""When sequences begin whose clock is set: 2027-03-03 09:30 UTC, and 123 ms."""
+
 Arguments = dict[str, Any]
+
+
+class Clock:
+    """What time it is on both sides: the real time, or what it was set to."""
+
+    def __init__(self) -> None:
+        self.set_to: int | None = None
+
+    def __call__(self) -> int:
+        return system_clock() if self.set_to is None else self.set_to
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,8 @@ class Side:
         self.base = f"{base}-{name}"
         self.peer = peer
         self.redis = redis
+        self.clock = Clock()
+        """The machine has one for both."""
 
     def name(self, queue: str) -> str:
         return f"{self.base}-{queue}"
@@ -88,19 +103,19 @@ class Ours(Side):
 
     def queue(self, queue: str) -> Queue:
         if queue not in self._queues:
-            self._queues[queue] = Queue(self.name(queue), connection=self.connection)
+            self._queues[queue] = Queue(self.name(queue), connection=self.connection, clock=lambda: self.clock())
         return self._queues[queue]
 
     async def job(self, queue: str, job_id: str) -> Job:
         """A handle of a job, even of one that is gone."""
         found = await self.queue(queue).job(job_id)
-        return found or Job(JobRecord(job_id, {}), self.queue(queue).keys, self.connection)
+        return found or Job(JobRecord(job_id, {}), self.queue(queue).keys, self.connection, clock=self.clock)
 
     async def settle(self, queue: str, settlement: Settlement) -> None:
         """Settle one job and take none."""
         order = work.Order("none", 0)
         call = work.settle_and_take(
-            self.queue(queue).keys, system_clock(), work.Limits(LOCK_MS), order, [(settlement, False)]
+            self.queue(queue).keys, self.clock(), work.Limits(LOCK_MS), order, [(settlement, False)]
         )
         taken = await self.connection.run(call)
         if taken.codes and taken.codes[0]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from .machine import Machine
-from .sides import Step
+from .sides import START_MS, Step
 
 pytestmark = pytest.mark.interop
 
@@ -847,6 +847,120 @@ async def test_part_2_section_2_the_job_of_a_scheduler(machine: Machine) -> None
     await machine.do("change_priority", id=SCHEDULED, n=0)
     await machine.do("clean", grace=0, limit=0, state="waiting")
     await machine.do("obliterate")
+
+
+async def test_part_2_section_2_3_step_6_slots_that_are_taken(timed: Machine) -> None:
+    await timed.do("upsert_scheduler", id="s", every=HOUR)
+    await timed.do("upsert_scheduler", id="t", every=HOUR, start_ms=START_MS + 90_000)
+    for slots in (1, 31, 32):
+        start_ms = START_MS + slots * 100_000_000
+        for slot in range(slots):
+            await timed.do("orphan", id=f"repeat:s:{start_ms + slot * 60_000}")
+        await timed.do("upsert_scheduler", id="s", every=60, start_ms=start_ms)
+        await timed.do("upsert_scheduler", id="s", every=HOUR)
+
+
+async def test_part_2_section_2_4_runs_that_are_missed(timed: Machine) -> None:
+    for scheduler_id, times in {
+        "a": {"every": 60},
+        "b": {"every": 60, "offset": 59},
+        "c": {"every": 60, "start_ms": START_MS + 30_000},
+        "d": {"cron": "* * * * *", "tz": "UTC"},
+        "e": {"cron": "*/7 * * * * *", "tz": "Asia/Kolkata"},
+        "f": {"every": 0.4},
+    }.items():
+        await timed.do("upsert_scheduler", id=scheduler_id, **times)
+    for seconds in (0, 0.399, 59.5, 60, 60.1, 119.999, 3.7, 100_000):
+        await timed.do("wait", seconds=seconds)
+        while (job_id := await timed.do("take", token="t")) is not None:
+            await timed.do("complete", id=job_id, token="t")
+    await timed.do("schedulers", ascending=True)
+
+
+async def test_part_2_section_2_5_who_takes_a_run_again_adds_nothing(timed: Machine) -> None:
+    await timed.do("upsert_scheduler", id="s", every=HOUR, options={"attempts": 3, "priority": 2})
+    [job_id] = await taken(timed)
+    await timed.do("fail", id=job_id, token="t")
+    [job_id] = await taken(timed)
+    await timed.do("give_back", id=job_id, token="t")
+    [job_id] = await taken(timed)
+    await timed.do("put_off", id=job_id, token="t", delay=60)
+    await timed.do("wait", seconds=60)
+    [job_id] = await taken(timed)
+    await timed.do("lose_lock", id=job_id)
+    for _ in range(2):
+        await timed.do("check_stalled")
+    [job_id] = await taken(timed)
+    await timed.do("complete", id=job_id, token="t")
+    await timed.do("retry", id=job_id)
+    [job_id] = await taken(timed)
+    await timed.do("remove_scheduler", id="s")
+    await timed.do("complete", id=job_id, token="t")
+
+
+async def test_part_2_section_2_5_a_run_that_is_promoted_again_and_again(timed: Machine) -> None:
+    for scheduler_id, times in {"s": {"every": HOUR, "offset": 60}, "t": {"cron": "0 8 * * *", "tz": "UTC"}}.items():
+        job_id = (await timed.do("upsert_scheduler", id=scheduler_id, **times))["id"]
+        for _ in range(4):
+            await timed.do("promote", id=job_id)
+            await taken(timed)
+            await timed.do("complete", id=job_id, token="t")
+            job_id = dict(timed.found["q"]["delayed"]).popitem()[0]
+        await timed.do("wait", seconds=40 * 24 * HOUR)
+        await taken(timed)
+        await timed.do("remove_scheduler", id=scheduler_id)
+        await timed.do("obliterate", force=True)
+
+
+async def test_part_2_section_2_5_a_queue_that_is_paused_or_full(timed: Machine) -> None:
+    for options in ({}, {"priority": 3}):
+        await timed.do("upsert_scheduler", id="s", every=HOUR, offset=60, options=options)
+        await timed.do("pause")
+        await timed.do("wait", seconds=HOUR)
+        assert await timed.do("take", token="t") is None
+        await timed.do("resume")
+        await timed.do("set_global_concurrency", n=1)
+        [job_id] = await taken(timed)
+        await timed.do("wait", seconds=HOUR)
+        assert await timed.do("take", token="t") is None
+        await timed.do("complete", id=job_id, token="t")
+        await timed.do("set_global_concurrency", n=None)
+        [job_id] = await taken(timed)
+        await timed.do("complete", id=job_id, token="t")
+
+
+@pytest.mark.parametrize("state", ["delayed", "waiting", "prioritized"])
+async def test_part_2_section_2_sweeping_spares_the_run_to_come(timed: Machine, state: str) -> None:
+    options = {"priority": 3} if state == "prioritized" else {}
+    later = {"offset": 60} if state == "delayed" else {}
+    await timed.do("upsert_scheduler", id="s", every=HOUR, **later, options=options)
+    for _ in range(2):
+        await timed.do("clean", grace=0, limit=0, state=state)
+        await timed.do("clean", grace=0, limit=1, state=state)
+        await timed.do("promote_jobs")
+        await timed.do("wait", seconds=HOUR)
+        [job_id] = await taken(timed)
+        await timed.do("clean", grace=0, limit=0, state=state)
+        await timed.do("complete", id=job_id, token="t")
+        await timed.do("drain", delayed=True)
+        await timed.do("clean", grace=0, limit=0, state="completed")
+    await timed.do("obliterate")
+    await timed.do("schedulers", ascending=True)
+    await timed.do("scheduler_count")
+
+
+async def test_part_2_section_2_7_ids_of_schedulers(timed: Machine) -> None:
+    for scheduler_id in ("5", "a:b:c", "ü €", "s:12", "-", "meta", "n:i::UTC:60000", "a b", "repeat"):
+        await timed.do("upsert_scheduler", id=scheduler_id, every=HOUR)
+        await timed.do("scheduler", id=scheduler_id)
+        [job_id] = await taken(timed)
+        await timed.do("complete", id=job_id, token="t")
+    for start, end in ((0, -1), (0, 0), (1, 2), (-2, -1), (3, 1), (0, 100)):
+        for ascending in (False, True):
+            await timed.do("schedulers", start=start, end=end, ascending=ascending)
+    await timed.do("scheduler_count")
+    await timed.do("scheduler", id="none")
+    await timed.do("remove_scheduler", id="none")
 
 
 # ----------------------------------------------------------------------------------------- part 2, 5: getters

@@ -13,6 +13,13 @@ const held = new Map();
 const hands = new Map();
 const taken = new Map();
 const sites = [];
+const RealDate = Date;
+let now = null;
+// What time it is here can be set, so that it is the same as elsewhere.
+class SetDate extends RealDate {
+  constructor(...given) { super(...(given.length ? given : [now])); }
+  static now() { return now; }
+}
 let flows;
 
 const say = (value) => process.stdout.write(JSON.stringify(value) + '\n');
@@ -60,6 +67,11 @@ const behaviours = {
 
 const ops = {
   ping: async () => 'pong',
+  // What time it is here from now on; null: what it is.
+  clock: async (given) => {
+    now = given.now;
+    globalThis.Date = now === null ? RealDate : SetDate;
+  },
   add: async ({ queue, name, data, opts }) => (await queueOf(queue).add(name, data, opts)).id,
   addBulk: async ({ queue, jobs }) => (await queueOf(queue).addBulk(jobs)).map((job) => job.id),
   flow: async ({ tree }) => {
@@ -144,6 +156,7 @@ const ops = {
   },
   // Between two tests: as if nothing had been made.
   reset: async () => {
+    globalThis.Date = RealDate;
     for (const { fail } of held.values()) fail(new Error('the test is over'));
     held.clear();
     for (const site of sites.splice(0)) { site.closeAllConnections(); site.close(); }

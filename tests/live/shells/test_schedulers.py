@@ -403,6 +403,18 @@ async def test_a_repeated_job_of_version_5_is_shown_and_can_be_converted(
     assert json.loads(job.record.fields["opts"])["repeat"]["count"] == 7
 
 
+async def test_a_repeated_job_whose_run_was_let_go_early_is_converted_as_it_is(
+    timed: Queue, redis: Redis, allowed_breaks: set[str]
+) -> None:
+    allowed_breaks.add("I28")
+    run = await _add_legacy(redis, timed, MD5, {"name": "cronjob", "every": "60000"}, {"every": 60000})
+    job = await timed.job(run)
+    assert job is not None
+    await job.promote()
+    await timed.convert_legacy_schedulers()
+    assert (await timed.counts("waiting", "delayed")) == {"waiting": 1, "delayed": 0}
+
+
 async def test_two_repeated_jobs_of_one_name_get_two_ids(timed: Queue, redis: Redis, allowed_breaks: set[str]) -> None:
     allowed_breaks.add("I28")
     for key, every in ((MD5, "60000"), ("own-key", "90000")):

@@ -73,10 +73,18 @@ class Preparer:
                 raise OptionsError(f"job_id={own_id!r}: {problem}")
         shape = self._shape(name, options)
         text = wire.encode(data, f"the data of job {name!r}")
-        if shape.size_limit is not None and (size := len(text.encode())) > shape.size_limit:
-            raise PayloadError(f"the data of job {name!r} has {size} bytes; size_limit is {shape.size_limit}")
+        if shape.size_limit is not None:
+            _check_size(shape, text)
         made = self._clock() if shape.timestamp_ms is None else shape.timestamp_ms
         return NewJob(shape, text, data, own_id, made)
+
+    def like(self, job: NewJob, data: object) -> NewJob:
+        """One more of the same shape, made in the same moment, with an id yet to be given."""
+        shape = job.shape
+        text = wire.encode(data, f"the data of job {shape.name!r}")
+        if shape.size_limit is not None:
+            _check_size(shape, text)
+        return NewJob(shape, text, data, "", job.timestamp_ms)
 
     def _shape(self, name: str, options: Mapping[str, Any]) -> Shape:
         try:
@@ -131,6 +139,12 @@ class Preparer:
             parent_key="" if parent is None else parent.key,
             parent="" if parent is None else wire.parent_field(parent, failure),
         )
+
+
+def _check_size(shape: Shape, text: str) -> None:
+    size = len(text.encode())
+    if shape.size_limit is not None and size > shape.size_limit:
+        raise PayloadError(f"the data of job {shape.name!r} has {size} bytes; size_limit is {shape.size_limit}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def advance(
     """
     raw, fields = record.options.raw, record.fields
     scheduler = fields["rjk"]
-    stored = wire.repeat_from_wire(raw.get("repeat") or {})
+    stored = series.repeat_of(record)
     try:
         head = wire.with_slot(wire.next_run_options(raw, now), scheduler)
     except PayloadError as error:
@@ -359,7 +359,7 @@ def convert(keys: Keys, old: series.Scheduler, run: JobRecord, new_id: str, now:
     """Turn a repeated job of version 5 into a scheduler; answers its next run, empty if that can't be done now."""
     raw = run.options.raw
     slot_ms = series.slot_of(old.next_job_id)
-    repeat = series.repeat_of_legacy(old, wire.repeat_from_wire(raw.get("repeat") or {}))
+    repeat = series.repeat_of_legacy(old, series.repeat_of(run))
     template = {name: value for name, value in raw.items() if name not in wire.SET_BY_SCHEDULER}
     data = run.fields.get("data", "{}")
     fields: list[Argument] = ["name", old.name]

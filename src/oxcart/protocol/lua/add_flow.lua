@@ -20,118 +20,119 @@ if seen then
   end
 end
 
-local nodes = {}
+local groups, keys_of_nodes = {}, {}
 local at = groups_at
 while at <= #ARGV do
-  local count = tonumber(ARGV[at])
-  for item = at + 12, at + 10 + 2 * count, 2 do
-    nodes[#nodes + 1] = {
-      prefix = ARGV[at + 1], id = ARGV[item], name = ARGV[at + 2], data = ARGV[item + 1], opts = ARGV[at + 3],
-      timestamp = ARGV[at + 4], delay = ARGV[at + 5], priority = ARGV[at + 6], lifo = ARGV[at + 7] == "1",
-      dedup = ARGV[at + 8], parent_key = ARGV[at + 9], parent_json = ARGV[at + 10], kind = ARGV[at + 11],
-    }
+  local last = at + 11 + 2 * tonumber(ARGV[at])
+  local group = {
+    prefix = ARGV[at + 1], name = ARGV[at + 2], opts = ARGV[at + 3], timestamp = ARGV[at + 4], delay = ARGV[at + 5],
+    priority = ARGV[at + 6], lifo = ARGV[at + 7] == "1", dedup = ARGV[at + 8] ~= "" and cjson.decode(ARGV[at + 8]),
+    parent_key = ARGV[at + 9], parent_json = ARGV[at + 10], kind = ARGV[at + 11], first = at + 12, last = last,
+    before = #keys_of_nodes,
+  }
+  groups[#groups + 1] = group
+  for item = group.first, last, 2 do
+    keys_of_nodes[#keys_of_nodes + 1] = group.prefix .. ARGV[item]
   end
-  at = at + 12 + 2 * count
+  at = last + 1
 end
+
 -- Asked once for all, since mostly none is there.
-local keys_of_nodes = {}
-for at, node in ipairs(nodes) do
-  keys_of_nodes[at] = node.prefix .. node.id
-end
 local any_exists = redis.call("EXISTS", unpack(keys_of_nodes)) > 0
-for position, node in ipairs(nodes) do
-  if node.parent_key ~= "" then
-    if string.sub(node.kind, 1, 4) == "root" and redis.call("EXISTS", node.parent_key) == 0 then
-      return { {}, {}, { position, -5 } }
+for _, group in ipairs(groups) do
+  if group.parent_key ~= "" then
+    if string.sub(group.kind, 1, 4) == "root" and redis.call("EXISTS", group.parent_key) == 0 then
+      return { {}, {}, { group.before + 1, -5 } }
     end
-    if any_exists and has_other_parent(node.prefix .. node.id, node.parent_key) then
-      return { {}, {}, { position, -7 } }
+    for item = group.first, any_exists and group.last or 0, 2 do
+      if has_other_parent(group.prefix .. ARGV[item], group.parent_key) then
+        return { {}, {}, { group.before + 1 + (item - group.first) / 2, -7 } }
+      end
     end
   end
 end
 
-local queues, existing, suppressed, parents, known = {}, {}, {}, {}, {}
-local function queue_of(node)
-  local queue = queues[node.prefix]
+local queues, existing, suppressed = {}, {}, {}
+local function queue_of(prefix)
+  local queue = queues[prefix]
   if not queue then
-    queue = queue_keys(string.sub(node.prefix, 1, -2))
-    queue.id = node.prefix .. "id"
+    queue = queue_keys(string.sub(prefix, 1, -2))
+    queue.id = prefix .. "id"
     queue.settings = read_meta(queue)
     queue.nodes, queue.back, queue.awake = 0, {}, false
-    queues[node.prefix] = queue
+    queues[prefix] = queue
   end
-  queue.nodes = queue.nodes + 1
   return queue
 end
 
 -- What many nodes do to one key is done at the end, together.
-local awaited = {}
-local function await(node)
-  local children = awaited[node.parent_key]
-  if not children then
-    children = {}
-    awaited[node.parent_key] = children
-  end
-  children[#children + 1] = node.prefix .. node.id
-end
-
-local function place(queue, node)
-  if string.find(node.kind, "parent", 1, true) then
-    redis.call("ZADD", queue.waiting_children, node.timestamp, node.id)
-    emit(queue, "waiting-children", "jobId", node.id)
-  elseif tonumber(node.delay) > 0 then
-    put_delayed(queue, node.id, tonumber(node.timestamp) + tonumber(node.delay))
+local function place(queue, group, id)
+  if group.waits then
+    redis.call("ZADD", queue.waiting_children, group.timestamp, id)
+    emit(queue, "waiting-children", "jobId", id)
+  elseif group.due then
+    put_delayed(queue, id, group.due)
     mark_delayed(queue)
   else
-    if node.priority == "0" and not node.lifo then
-      queue.back[#queue.back + 1] = node.id
+    if group.plain then
+      queue.back[#queue.back + 1] = id
     else
-      enqueue(queue, node.id, tonumber(node.priority), node.lifo)
+      enqueue(queue, id, tonumber(group.priority), group.lifo)
     end
-    emit(queue, "waiting", "jobId", node.id)
+    emit(queue, "waiting", "jobId", id)
     queue.awake = true
   end
 end
 
-local function add(queue, node, position)
-  local owner = node.dedup ~= "" and deduplicate(queue, node.prefix, cjson.decode(node.dedup), node)
-  if owner then
-    suppressed = { position, owner }
-    return
+local function add(queue, group, id, data, position)
+  local prefix = group.prefix
+  if group.dedup then
+    local new = { id = id, name = group.name, data = data, opts = group.opts }
+    local owner = deduplicate(queue, prefix, group.dedup, new)
+    if owner then
+      suppressed = { position, owner }
+      return
+    end
+    store_job(
+      queue, prefix, id, group.name, data, group.opts, group.timestamp, group.delay, group.priority, "deid",
+      group.dedup.id
+    )
+  elseif group.parent_key ~= "" then
+    store_job(
+      queue, prefix, id, group.name, data, group.opts, group.timestamp, group.delay, group.priority, "parentKey",
+      group.parent_key, "parent", group.parent_json
+    )
+  else
+    store_job(queue, prefix, id, group.name, data, group.opts, group.timestamp, group.delay, group.priority)
   end
-  local extra = {}
-  if node.dedup ~= "" then
-    extra = { "deid", cjson.decode(node.dedup).id }
-  elseif node.parent_key ~= "" then
-    extra = { "parentKey", node.parent_key, "parent", node.parent_json }
-  end
-  store_job(
-    queue, node.prefix, node.id, node.name, node.data, node.opts, node.timestamp, node.delay, node.priority, unpack(extra)
-  )
-  place(queue, node)
-  if node.parent_key ~= "" then
-    await(node)
-  end
+  place(queue, group, id)
 end
 
-for position, node in ipairs(nodes) do
-  local queue = queue_of(node)
-  if any_exists and redis.call("EXISTS", node.prefix .. node.id) == 1 then
-    if node.parent_key ~= "" then
-      adopt(node.prefix, node.id, node.parent_key, node.parent_json)
+for _, group in ipairs(groups) do
+  local queue = queue_of(group.prefix)
+  local wait, position = tonumber(group.delay), group.before
+  group.waits = string.find(group.kind, "parent", 1, true)
+  group.due = wait > 0 and tonumber(group.timestamp) + wait
+  group.plain = group.priority == "0" and not group.lifo
+  local awaited = {}
+  for item = group.first, group.last, 2 do
+    local id = ARGV[item]
+    position = position + 1
+    queue.nodes = queue.nodes + 1
+    if any_exists and redis.call("EXISTS", group.prefix .. id) == 1 then
+      if group.parent_key ~= "" then
+        adopt(group.prefix, id, group.parent_key, group.parent_json)
+      end
+      emit(queue, "duplicated", "jobId", id)
+      existing[#existing + 1] = position
+    else
+      add(queue, group, id, ARGV[item + 1], position)
+      awaited[#awaited + 1] = group.prefix .. id
     end
-    emit(queue, "duplicated", "jobId", node.id)
-    existing[#existing + 1] = position
-  else
-    add(queue, node, position)
   end
-  if node.parent_key ~= "" and not known[node.parent_key] then
-    known[node.parent_key] = true
-    parents[#parents + 1] = node
+  if group.parent_key ~= "" and #awaited > 0 then
+    redis.call("SADD", group.parent_key .. ":dependencies", unpack(awaited))
   end
-end
-for parent_key, children in pairs(awaited) do
-  redis.call("SADD", parent_key .. ":dependencies", unpack(children))
 end
 for _, queue in pairs(queues) do
   redis.call("INCRBY", queue.id, queue.nodes)
@@ -142,9 +143,11 @@ for _, queue in pairs(queues) do
   redis.call("XTRIM", queue.events, "MAXLEN", "~", queue.settings.max_len)
 end
 if release == "1" and #existing > 0 then
-  for _, node in ipairs(parents) do
-    local queue_key, id = parent_of(node.parent_key, node.parent_json)
-    release_if_done(node.parent_key, queue_key, id, tonumber(node.timestamp))
+  for _, group in ipairs(groups) do
+    if group.parent_key ~= "" then
+      local queue_key, id = parent_of(group.parent_key, group.parent_json)
+      release_if_done(group.parent_key, queue_key, id, tonumber(group.timestamp))
+    end
   end
 end
 local answer = { existing, suppressed, {} }

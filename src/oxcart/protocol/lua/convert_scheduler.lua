@@ -20,8 +20,8 @@ redis.call("DEL", prefix .. "repeat:" .. scheduler)
 redis.call("HSET", prefix .. "repeat:" .. scheduler, "ic", 1, unpack(ARGV, fields_at))
 local meta = read_meta(keys)
 local id = add_run(keys, prefix, meta, {
-  scheduler = scheduler, slot = slot, now = tonumber(now), jitter = 0, head = head, cron = cron == "1", name = name,
-  data = data, priority = priority, lifo = lifo, dedup = dedup,
+  scheduler = scheduler, slot = slot, now = tonumber(now), due = state ~= "delayed" and tonumber(now) or nil, jitter = 0,
+  head = head, cron = cron == "1", name = name, data = data, priority = priority, lifo = lifo, dedup = dedup,
 })
 redis.call("XTRIM", keys.events, "MAXLEN", "~", meta.max_len)
 return id
