@@ -29,7 +29,8 @@ ALLOWED = {
     "words": {"errors", "cron", "protocol"},
     "dashboard": GROUND | {"oxcart", "words", "dashboard"},
     "bench": GROUND | {"embedded", "bench", "oxcart"},
-    "cli": GROUND | {"options", "words", "embedded", "protocol", "aio", "worker", "bench", "dashboard", "cli", "oxcart"},
+    "cli": GROUND
+    | {"options", "words", "embedded", "protocol", "aio", "worker", "bench", "dashboard", "cli", "oxcart"},
     "__init__": GROUND | {"options", "repeat", "flow", "protocol", "aio", "worker"},
 }
 NEVER = {"protocol": {"asyncio", "redis", "time", "hiredis", "threading"}}

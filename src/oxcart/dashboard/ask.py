@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from .access import Access
 
@@ -73,7 +73,7 @@ class Ask:
         value = self.body[name]
         if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
             raise invalid(f"{name}: {_NAMES.get(kind, kind.__name__)} is wanted")
-        return cast(Any, value)
+        return value
 
 
 _NAMES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}

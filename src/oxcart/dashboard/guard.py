@@ -18,6 +18,8 @@ MARK = "x-oxcart"
 """The header that requests which change something have to have: a page elsewhere can't send it without being asked."""
 MAX_BODY = 5 * 2**20
 MOST_KEYS = 10_000
+READS, WRITES = (1800, 60), (300, 60)
+"""How many requests of one user in how many seconds."""
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_\[\]:]+", re.IGNORECASE)
 
@@ -67,8 +69,8 @@ class Guard:
         self._hosts = None if allowed_hosts is None else [_host_pattern(host) for host in _words(allowed_hosts)]
         self._origins = frozenset(_origin(origin) for origin in _words(allowed_origins))
         self.headers = security_headers(frame_ancestors)
-        self._reads = Buckets(1800, 60)
-        self._writes = Buckets(300, 60)
+        self._reads = Buckets(*READS)
+        self._writes = Buckets(*WRITES)
 
     def check_host(self, request: HTTPConnection) -> None:
         """Only the hosts that were named, if any were: else a page elsewhere may have its name lead here."""
