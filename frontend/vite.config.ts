@@ -1,14 +1,14 @@
 import { defineConfig } from "vite";
 
 /** Where the API runs during development: `oxcart dashboard` on some port. */
-const api = process.env["OXCART_API"] ?? "http://127.0.0.1:8585";
+const api = process.env["OXCART_API"] ?? "http://127.0.0.1:8100";
 
 const CORE = /node_modules|\/src\/(?:ui|state|states|live|api|router|config|icons|keys)\.tsx?$|\/src\/lib\/(?:exact|format|time|copy)\.ts$|\/src\/components\/(?:open|Toast|Dialog|Empty|Sparkline|Visible)\.tsx?$/;
 
 export default defineConfig(({ command }) => ({
   base: command === "build" ? "./" : "/",
   oxc: { jsx: { runtime: "automatic" as const, importSource: "preact" } },
-  server: { proxy: { "/api": { target: api, changeOrigin: true } } },
+  server: { proxy: { "/api": { target: api, changeOrigin: true, headers: { origin: api } } } },
   build: {
     outDir: "../src/oxcart/dashboard/static",
     emptyOutDir: true,

@@ -208,6 +208,8 @@ function Listed(props: Props): JSX.Element {
 
   // While somebody points at a row, it must not be another one when the button goes down.
   const [still, setStill] = useState<JobPage | null>(null);
+  // Unless that somebody has just changed the list.
+  const free = useRef(0);
   useEffect(() => setStill(null), [path]);
   const shown = still ?? page;
   const moved = still !== null && page !== undefined && still !== page && still.jobs.map(idOf).join() !== page.jobs.map(idOf).join();
@@ -227,8 +229,11 @@ function Listed(props: Props): JSX.Element {
         filter={{}}
         words=""
         stale={data === undefined}
-        onPoint={(inside) => setStill(inside ? (page ?? null) : null)}
-        onChanged={() => setStill(null)}
+        onPoint={(inside) => setStill(inside && Date.now() > free.current ? (page ?? null) : null)}
+        onChanged={() => {
+          free.current = Date.now() + 3_000;
+          setStill(null);
+        }}
         empty={<NoJobs {...props} />}
       />
       <Pager start={shown.start} shown={shown.jobs.length} total={shown.total} moved={moved} onMove={() => setStill(null)} />

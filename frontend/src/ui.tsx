@@ -376,12 +376,12 @@ export function useFollow(count: number): { current: HTMLDivElement | null } {
 }
 
 /** Do something on the server and tell how it went; null if it did not. */
-export async function perform<T extends object = Done>(action: () => Promise<T>, done?: (answer: T) => string): Promise<T | null> {
+export async function perform<T extends object = Done>(action: () => Promise<T>, options: { done?: (answer: T) => string; refresh?: boolean } = {}): Promise<T | null> {
   try {
     const answer = await action();
-    const text = done ? done(answer) : (answer as Partial<Done>).text;
+    const text = options.done ? options.done(answer) : (answer as Partial<Done>).text;
     if (text) toast(text, { kind: "good" });
-    refreshAll();
+    if (options.refresh !== false) refreshAll();
     return answer;
   } catch (error) {
     toast(error instanceof Error ? error.message : String(error), { kind: "bad" });

@@ -389,7 +389,7 @@ def asked(queue: str | None = None, access: Any = ADMIN, /, *, body: Any = None,
 
 
 async def work(url: str, prefix: str = "bull") -> None:
-    """Add jobs and work on them, some of them badly, until it is cancelled."""
+    """Add jobs and work on them, some of them badly, until it is cancelled or the process is told to end."""
     dice = random.Random()
 
     async def process(job: Job) -> Any:
@@ -417,7 +417,7 @@ async def work(url: str, prefix: str = "bull") -> None:
         ]
         tasks = [asyncio.create_task(worker.run()) for worker in workers]
         try:
-            while True:
+            while not any(task.done() for task in tasks):  # Ctrl-C is told to the workers
                 queue = dice.choice(queues)
                 name = dice.choice(NAMES[queue.name])
                 await queue.add(name, _data(queue.name, name, dice), delay=dice.choice((0, 0, 5)))

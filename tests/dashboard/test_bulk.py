@@ -156,6 +156,7 @@ async def test_a_task_is_cancelled_between_jobs(office: Office, queue: Queue, mo
     begun = await office.start(action="remove", state="waiting")
     assert begun["ended"] is None
     assert [one["id"] for one in await bulk.listed(office.board, Ask(ADA))] == [begun["id"]]
+    await wait_until(lambda: begun["looked_at"] == bulk.AT_ONCE)  # the shape is that of the task itself
     assert (await office.cancel(begun["id"]))["cancelled"]
     may_go_on.set()
     task = await office.ended(begun)

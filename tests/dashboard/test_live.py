@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -48,6 +49,10 @@ class Reading:
         """The newest numbers of each queue."""
         return {queue["name"]: queue for kind, data in self.events if kind == "tick" for queue in data["queues"]}
 
+    def waiting(self, queue: str) -> int | None:
+        told = self.queues().get(queue)
+        return None if told is None else told["counts"]["waiting"]
+
     def jobs(self, queue: str) -> dict[str, Any]:
         told = [one for kind, data in self.events if kind == "tick" for one in data["queues"] if one["name"] == queue]
         return {job["id"]: job for one in told for job in one["jobs"]}
@@ -80,7 +85,7 @@ class Desk:
     async def listening(self, live: Live, *names: str) -> None:
         await wait_until(lambda: set(names) <= set(live._listeners))
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         for tab in self.tabs:
             with contextlib.suppress(RuntimeError):
                 await tab.close()
@@ -98,7 +103,7 @@ async def connection(redis_server: RedisServer) -> AsyncIterator[Connection]:
 async def desk(connection: Connection, queue: Queue) -> AsyncIterator[Desk]:
     desk = Desk(Board(connection, queues=[queue.name]))
     yield desk
-    await desk.close()
+    await desk.aclose()
 
 
 async def test_a_tab_is_told_of_a_job_and_of_the_new_numbers(desk: Desk, queue: Queue) -> None:
@@ -194,7 +199,10 @@ async def test_a_tab_that_shows_one_queue_gets_the_jobs_of_that_one_only(
     await other.obliterate(force=True)
 
 
-async def test_a_queue_that_is_new_joins(desk: Desk, connection: Connection, queue: Queue) -> None:
+async def test_a_queue_that_is_new_joins(
+    desk: Desk, connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oxcart.dashboard.board.FRESH_S", 0)
     prefix = f"p{queue.name}"
     board = Board(connection, prefix=prefix)
     desk.board = board
@@ -202,7 +210,6 @@ async def test_a_queue_that_is_new_joins(desk: Desk, connection: Connection, que
     tab = await desk.tab(live)
     new = Queue("new", connection=connection, prefix=prefix)
     await new.add("a", {})
-    board._found_at = float("-inf")  # time to look again
     await desk.listening(live, "new")
     await new.add("b", {})
     await wait_until(lambda: "new" in tab.queues())
@@ -216,7 +223,7 @@ async def test_many_events_make_few_messages_and_few_jobs(desk: Desk, queue: Que
     begun = asyncio.get_running_loop().time()
     for _ in range(10):
         await queue.add_bulk([JobSpec("a")] * 100)
-    await wait_until(lambda: tab.queues().get(queue.name, {}).get("counts", {}).get("waiting") == 1000)
+    await wait_until(lambda: tab.waiting(queue.name) == 1000)
     took = asyncio.get_running_loop().time() - begun
     ticks = [data for kind, data in tab.events if kind == "tick"]
     assert len(ticks) <= took / 0.3 + 1
@@ -302,9 +309,8 @@ async def test_a_tab_that_takes_nothing_is_dropped_and_holds_little(desk: Desk, 
     assert [text async for text in stuck] == []
 
 
-async def test_the_stream_stays_while_redis_is_away_and_says_so(fragile_server: RedisServer, queue: Queue) -> None:
-    async with Connection(fragile_server.url) as connection:
-        desk = Desk(Board(connection, queues=["some"]))
+async def test_the_stream_stays_while_redis_is_away_and_says_so(fragile_server: RedisServer) -> None:
+    async with Connection(fragile_server.url) as connection, aclosing(Desk(Board(connection, queues=["some"]))) as desk:
         some = Queue("some", connection=connection)
         await some.add("a", {})
         live = desk.live()
@@ -316,11 +322,10 @@ async def test_the_stream_stays_while_redis_is_away_and_says_so(fragile_server: 
         await wait_until(lambda: "away" in late.kinds())
         fragile_server.start()
         await wait_until(lambda: "back" in tab.kinds() and "back" in late.kinds())
-        await wait_until(lambda: tab.queues()["some"]["counts"]["waiting"] == 1)
+        await wait_until(lambda: tab.waiting("some") == 1)
         await some.add("b", {})
-        await wait_until(lambda: tab.queues()["some"]["counts"]["waiting"] == 2)
+        await wait_until(lambda: tab.waiting("some") == 2)
         assert tab.kinds().count("away") == 1
-        await desk.close()
 
 
 async def test_closing_ends_the_streams(desk: Desk) -> None:

@@ -170,7 +170,7 @@ function Actions({ job, onAsk, onRemoved }: { job: JobDetail; onAsk: (what: Aske
       confirm: children > 0 ? `Remove 1 job and ${plural(children, "child", "children")}` : "Remove 1 job",
       danger: true,
     });
-    if (yes && (await perform(() => post<Done>(`${path}/remove`, { id: job.id })))) onRemoved();
+    if (yes && (await perform(() => post<Done>(`${path}/remove`, { id: job.id }), { refresh: false }))) onRemoved();
   };
   const readable = may("view_data") && !job.masked && !job.data_cut && !job.damaged;
   const items: MenuItem[] = [];
