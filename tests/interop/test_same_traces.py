@@ -514,7 +514,7 @@ SCENARIOS["a_deduplicated_job_is_removed"] = _deduplicated("echo", 1, {}, remove
 SCENARIOS["a_throttled_job_completes"] = _deduplicated("echo", 1, {"ttl": MINUTE})
 SCENARIOS["a_throttled_job_fails"] = _deduplicated("fail", {}, {"ttl": MINUTE})
 SCENARIOS["a_debounced_job_completes"] = _deduplicated(
-    "echo", 1, {"ttl": 100, "extend": True, "replace": True}, delay=100
+    "echo", 1, {"ttl": MINUTE, "extend": True, "replace": True}, delay=100
 )
 
 
