@@ -46,7 +46,7 @@ async def test_a_damaged_key_beside_a_job_is_told_and_the_job_completed_all_the_
     worker = await run_worker(work, concurrency=12)
     worker.on("error")(lambda error: errors.append(str(error)))
     await wait_until(lambda: _completed(queue, 6))
-    assert any(f"job {jobs[2].id}: " in error and "WRONGTYPE" in error for error in errors)
+    await wait_until(lambda: any(f"job {jobs[2].id}: " in error and "WRONGTYPE" in error for error in errors))
 
 
 async def test_a_damaged_set_gives_the_jobs_back_instead_of_losing_them(
