@@ -183,7 +183,7 @@ class Queue(QueueView):
     def _upsert(self, scheduler_id: str, repeat: Repeat, name: str | None, data: Any, options: JobOptions) -> Job:
         new = self._schedulers.prepare(scheduler_id, repeat, name, {} if data is MISSING else data, options)
         added = schedulers.upsert(self._connection, self.keys, new, self._clock, self._timeout)
-        return Job(added.record, self.keys, self._connection, clock=self._clock)
+        return Job(added, self.keys, self._connection, clock=self._clock)
 
     # ----------------------------------------------------------------------------------------------- steering
 

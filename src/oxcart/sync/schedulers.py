@@ -12,13 +12,14 @@ from ..errors import refusal
 from ..protocol import series
 from ..protocol.calls import read, schedule
 from ..protocol.keys import Keys
+from ..protocol.record import JobRecord
 from .connection import Connection
 from .insist import insist
 
 
 def upsert(
     connection: Connection, keys: Keys, new: schedule.NewScheduler, clock: Clock, timeout: float | None
-) -> schedule.Run:
+) -> JobRecord:
     """Make or change a scheduler; answers its next run. Insists for `timeout` seconds if Redis is away."""
     deadline = None if timeout is None else time.monotonic() + timeout
     now = clock()

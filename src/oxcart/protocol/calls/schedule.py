@@ -64,34 +64,26 @@ class SchedulerPreparer:
         return NewScheduler(scheduler_id, repeat, job, wire.template_to_wire({**self._defaults, **options}))
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run that was added."""
-
-    id: str
-    record: JobRecord
-
-
-def upsert(keys: Keys, new: NewScheduler, now: int, slot_ms: int | None, random: float) -> Call[Run | None]:
+def upsert(keys: Keys, new: NewScheduler, now: int, slot_ms: int | None, random: float) -> Call[JobRecord | None]:
     """Make or change a scheduler; answers its next run. None: `slot_ms` is the id of another job, try a later time."""
     repeat, shape = new.repeat, new.job.shape
     stored = new.wire
     head = wire.with_slot(wire.run_options(new.template, {**stored, "count": 1}, new.id, now), new.id)
 
-    def read(reply: Any) -> Run | None:
+    def read(reply: Any) -> JobRecord | None:
         if reply == TIME_TAKEN:
             return None
         if reply == []:
             raise OptionsError(f"end={repeat.end!r}: the next run would be later, so nothing would ever run")
         return unless_refused(keys, new.id, _added)(reply)
 
-    def _added(reply: Any) -> Run:
+    def _added(reply: Any) -> JobRecord:
         job_id, delay = reply
         slot = job_id.rpartition(":")[2]
         opts = f'{head}{slot}","delay":{delay}' + (f',"prevMillis":{slot}}}' if repeat.cron is not None else "}")
         record = JobRecord(job_id, _fields_of_run(new, now, opts, delay))
         record.data = new.job.value
-        return Run(job_id, record)
+        return record
 
     return call(
         "upsert_scheduler",
@@ -118,7 +110,6 @@ def upsert(keys: Keys, new: NewScheduler, now: int, slot_ms: int | None, random:
         data=new.job.data,
         priority=shape.priority,
         lifo=int(shape.lifo),
-        dedup="",
     )
 
 

@@ -4,7 +4,7 @@
 -- `fields` are those of the scheduler's hash, `ends` and `start` empty or ms, `random` a number from 0 to 1.
 --
 -- keys: id wait paused active prioritized pc delayed marker meta events schedulers policies
--- args: prefix scheduler now upcoming every pattern zone offset start ends immediately limited random policy head name data priority lifo dedup *fields
+-- args: prefix scheduler now upcoming every pattern zone offset start ends immediately limited random policy head name data priority lifo *fields
 -- returns: {id, delay} of the next run, {} it would be after the end, or -10 its time is taken by a job, -11 so are all
 --   that could stand for it
 -- include: next_slot, free_slot, interval_of, run_id, add_run, state_before, leave_before, erase, read_meta
@@ -76,7 +76,7 @@ end
 local meta = read_meta(keys)
 local id, delay = add_run(keys, prefix, meta, {
   scheduler = scheduler, slot = slot, now = now, due = due, jitter = jitter, head = head, cron = not interval,
-  name = name, data = data, priority = priority, lifo = lifo, dedup = dedup,
+  name = name, data = data, priority = priority, lifo = lifo, dedup = "",
 })
 redis.call("XTRIM", keys.events, "MAXLEN", "~", meta.max_len)
 return { id, delay }
