@@ -11,7 +11,7 @@ from oxcart.protocol import series, wire
 from oxcart.protocol.calls import schedule
 from oxcart.protocol.calls.change import remove_job
 from oxcart.protocol.calls.read import WorkerInfo, event_readers
-from oxcart.protocol.calls.work import Limits, Order, Settlement, Taken, settle_and_take
+from oxcart.protocol.calls.work import Limits, Order, Renewed, Settlement, Taken, renew_locks, settle_and_take
 from oxcart.protocol.keys import Keys
 from oxcart.protocol.record import JobRecord
 from oxcart.sync import Connection, Queue
@@ -73,6 +73,10 @@ class Hands:
         return self._connection.run(
             settle_and_take(self.keys, now, self._limits, Order(TOKEN, count, suspects=100), both)
         )
+
+    def renew(self, job_id: str, token: str = TOKEN) -> Renewed:
+        """Renew a lock."""
+        return self._connection.run(renew_locks(self.keys, LOCK_MS, [(job_id, token)]))
 
     def _settle(self, settlement: Settlement, now_ms: int | None = None) -> None:
         taken = self.trip([settlement], 0, now_ms)

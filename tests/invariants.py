@@ -87,7 +87,8 @@ local keys, parents, children = {}, {}, {}
 for _, pattern in ipairs({ ARGV[1], ARGV[2] }) do
   for _, key in ipairs(redis.call("KEYS", pattern)) do
     local kind = redis.call("TYPE", key)["ok"]
-    local ttl = kind == "hash" and -1 or redis.call("PTTL", key)
+    local job = kind == "hash" and string.sub(key, 1, 7) ~= "oxcart:" -- they may be many, and never expire
+    local ttl = job and -1 or redis.call("PTTL", key)
     keys[#keys + 1] = { key, kind, ttl, read(key, kind) }
     if kind == "hash" then
       local parent = redis.call("HGET", key, "parentKey")
@@ -377,6 +378,9 @@ def _known_keys(snapshot: Snapshot) -> Iterator[Broken]:
         if name in (f"oxcart:{snapshot.start}policies", f"oxcart:{snapshot.start}running"):
             for scheduler in key.value.keys() - snapshot.scores("repeat").keys():
                 yield Broken("OX", name, None, f"knows the scheduler {scheduler!r}, which does not exist")
+        elif name == f"oxcart:{snapshot.start}paused-schedulers":
+            for scheduler in key.value.keys() & snapshot.scores("repeat").keys():
+                yield Broken("OX", name, None, f"says that {scheduler!r} is paused, which is there")
         elif key.ttl_ms < 0 and not name.startswith(f"oxcart:{snapshot.start}quarantine:"):
             yield Broken("OX", name, None, "never expires")
 

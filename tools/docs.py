@@ -176,6 +176,11 @@ def schedulers_page() -> str:
         "## Queue.upsert_scheduler\n",
         f"`{signature_of(Queue.upsert_scheduler, 'upsert_scheduler')}`\n",
         paragraphs(Queue.upsert_scheduler),
+        "## Queue.pause_scheduler, resume_scheduler\n",
+        f"`{signature_of(Queue.pause_scheduler, 'pause_scheduler')}`\n",
+        paragraphs(Queue.pause_scheduler),
+        f"`{signature_of(Queue.resume_scheduler, 'resume_scheduler')}`\n",
+        paragraphs(Queue.resume_scheduler),
         "## Repeat\n",
         paragraphs(Repeat),
         table(("option", "type", "default"), times),
@@ -183,6 +188,7 @@ def schedulers_page() -> str:
         paragraphs(Scheduler),
         table(("attribute", "type", "meaning"), fields + more),
         f"`{signature_of(Scheduler.upcoming, 'Scheduler.upcoming')}`\n: {one_line(Scheduler.upcoming.__doc__)}\n",
+        f"`{signature_of(Scheduler.previous, 'Scheduler.previous')}`\n: {one_line(Scheduler.previous.__doc__)}\n",
     ]
     return "\n".join(parts)
 

@@ -19,9 +19,9 @@ OxcartError
         ├── PendingChildren     -4  it still waits for children
         ├── ParentNotFound      -5  the job that it shall be a child of is not there
         ├── HasOtherParent      -7  it exists already, as a child of another
-        ├── SchedulerError      -8, -10, -11  a scheduler needs it, or can't have its time
+        ├── SchedulerError      -8, -10, -11, -23, -24 a scheduler needs it, has no time, or can't be paused
         ├── FailedChildren      -9  one of its children failed
-        └── JobLocked           -21  a worker is working on it, or on a child that it waits for
+        └── JobLocked           -21, -22  a worker is working on it, or on a child that it waits for
 
 Steering                        what a processor may raise on purpose
 ├── Unrecoverable               fail now, whatever attempts are left
@@ -234,6 +234,18 @@ _REFUSALS: dict[int, tuple[type[Refused], str]] = {
     -21: (
         JobLocked,
         "job {id} of {queue} can't be removed: a worker is working on it, or on a child that it waits for",
+    ),
+    -22: (
+        JobLocked,
+        "job {id} of {queue} can't be cancelled: its worker is not one of Oxcart's, or of an older version",
+    ),
+    -23: (
+        SchedulerError,
+        "the scheduler {id} of {queue} has come to its end, or would before its next run: nothing is left to pause",
+    ),
+    -24: (
+        SchedulerError,
+        "{id} of {queue} is a repeated job of version 5 of BullMQ: convert it before you pause it",
     ),
     -31: (QueueNotPaused, "{queue} is not paused (any more), which it has to be while it is erased"),
     NOT_EMPTY: (QueueNotEmpty, "{queue} has active jobs: let them finish, or say force=True"),

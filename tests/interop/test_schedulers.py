@@ -419,6 +419,57 @@ async def test_what_only_we_know_of_a_scheduler_goes_when_node_removes_it(
     await wait_until(forgotten)
 
 
+# ------------------------------------------------------------------------------------------------------ pausing
+
+
+async def test_node_does_not_run_what_is_paused_and_goes_on_with_what_is_resumed(node: Peer, queue: Queue) -> None:
+    template = {"data": {"n": 2**60}, "opts": {"attempts": 2}}
+    await node("call", queue=queue.name, method="upsertJobScheduler", args=["s", {"every": 100}, template])
+    await node("worker", queue=queue.name, behaviour="echo", options={"name": "node"})
+    await wait_until(lambda: _ran(queue, "s", 3))
+    assert await queue.pause_scheduler("s") is True
+    assert await node("call", queue=queue.name, method="getJobSchedulers", args=[]) == []
+
+    async def nothing_to_come() -> bool:
+        return not any((await queue.counts("active", "delayed", "waiting", "prioritized")).values())
+
+    await wait_until(nothing_to_come)
+    before = await queue.counts("completed")
+    await asyncio.sleep(0.5)  # so that five runs would have been
+    assert await nothing_to_come() and await queue.counts("completed") == before
+    [paused] = await queue.paused_schedulers()
+    resumed = await queue.resume_scheduler("s")
+    assert resumed is not None and resumed.data == paused.data
+    await wait_until(lambda: _ran(queue, "s", before["completed"] + 3))
+    [listed] = await node("call", queue=queue.name, method="getJobSchedulers", args=[])
+    assert (listed["key"], listed["every"], listed["template"]["opts"]["attempts"]) == ("s", 100, 2)
+    await queue.remove_scheduler("s")
+    await at_rest(queue)
+    slots = [run.slot for run in await runs_of(queue, "s")]
+    assert len(slots) == len(set(slots)) and all((slot - slots[0]) % 100 == 0 for slot in slots)
+
+
+async def test_node_s_upsert_ends_a_pause_and_our_workers_forget_it(
+    node: Peer, queue: Queue, run_worker: RunWorker, redis: Redis
+) -> None:
+    await queue.upsert_scheduler("s", every=HOUR, offset=300, data="old")
+    await queue.pause_scheduler("s")
+    await node(
+        "call", queue=queue.name, method="upsertJobScheduler", args=["s", {"every": HOUR * 500}, {"data": "new"}]
+    )
+    assert await queue.paused_schedulers() == []
+    live = await queue.scheduler("s")
+    assert live is not None and (live.data, live.paused_at) == ("new", None)
+    assert await queue.resume_scheduler("s") is None
+    await run_worker(echo)
+
+    async def forgotten() -> bool:
+        return not await redis.hlen(queue.keys.paused_schedulers)  # pyright: ignore
+
+    await wait_until(forgotten)
+    await queue.remove_scheduler("s")
+
+
 # -------------------------------------------------------------------------------------------------- Bull Board
 
 

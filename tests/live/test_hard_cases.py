@@ -150,18 +150,19 @@ async def test_a_job_that_arrives_after_the_stop_goes_back_unrun(
 
 
 def test_a_lock_that_was_given_up_and_taken_anew_meanwhile_is_not_lost() -> None:
+    from oxcart.protocol.calls.work import Renewed
     from oxcart.protocol.keys import Keys
 
     held = {"1": "old", "2": "same", "3": "settled"}
     told: list[Any] = []
 
     class Slow:
-        def run(self, call: Any) -> list[str]:
+        def run(self, call: Any) -> Renewed:
             held["1"] = "new"
             del held["3"]
-            return ["1", "2", "3"]
+            return Renewed(["1", "2", "3"], [])
 
-    keeper = LockKeeper(Slow(), Keys("q"), 1000, held, told.extend, told.append)  # pyright: ignore[reportArgumentType]
+    keeper = LockKeeper(Slow(), Keys("q"), 1000, held, told.extend, told.extend, told.append)  # pyright: ignore[reportArgumentType]
     keeper._renew()
     assert told == [("2", "same")]
 

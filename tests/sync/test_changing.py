@@ -208,3 +208,22 @@ def test_a_log_can_be_cleared(queue: Queue) -> None:
     assert job.logs() == ["c", "d"]
     queue.clear_logs(job.id)
     assert job.logs() == []
+
+
+def test_a_job_that_runs_is_cancelled_by_asking_its_worker(queue: Queue, redis: Redis, hands: Hands) -> None:
+    with pytest.raises(JobNotFound):
+        queue.cancel_job("nobody")
+    job = queue.add("x")
+    with pytest.raises(InvalidState):
+        queue.cancel_job(job.id)
+    hands.take()
+    with pytest.raises(JobLocked, match="its worker is not one of Oxcart's"):
+        queue.cancel_job(job.id)
+    redis.set(f"bull:{queue.name}:{job.id}:lock", "ox-1", px=8000)
+    assert 1.5 < queue.cancel_job(job.id, "why\nnot") <= 2
+    renewed = hands.renew(job.id, "ox-1")
+    assert (renewed.lost, renewed.cancelled) == ([], [(job.id, "ox-1", "why\nnot")])
+    redis.set(f"bull:{queue.name}:{job.id}:lock", "ox-2", px=8000)
+    assert hands.renew(job.id, "ox-2").cancelled == []  # another attempt, which nobody meant
+    redis.set(f"bull:{queue.name}:{job.id}:lock", "by hand", px=8000)
+    hands.complete(job.id)

@@ -41,7 +41,7 @@ from tests.traps.wire import MINUTE, Clock, Wire, is_finished, lose, settle
 TESTED = set(range(-11, 0))
 """The codes that BullMQ has too."""
 
-OURS = {-20, -21, -31, -32}
+OURS = {-20, -21, -22, -23, -24, -31, -32}
 """Codes that only our scripts answer."""
 
 
@@ -292,6 +292,15 @@ async def test_minus_21_a_locked_job_is_not_removed(queue: Queue, hands: Hands) 
     hands.complete(job.id)
 
 
+async def test_minus_22_a_job_of_a_worker_that_can_t_be_asked_is_not_cancelled(queue: Queue, hands: Hands) -> None:
+    job = await queue.add("x")
+    hands.take()
+    with pytest.raises(JobLocked) as caught:
+        await queue.cancel_job(job.id)
+    assert says(caught.value, -22, job.id, queue)
+    hands.complete(job.id)
+
+
 async def test_minus_31_and_32_a_queue_is_erased_only_if_it_is_paused_and_nothing_is_active(
     queue: Queue, hands: Hands
 ) -> None:
@@ -445,6 +454,28 @@ async def test_what_cannot_be_right_is_refused_before_anything_is_sent(queue: Qu
     with pytest.raises(kind):
         await queue.add_bulk([JobSpec("fine"), JobSpec("x", data, **cast(Any, options))])
     assert await wire.names() == set()
+
+
+async def test_minus_23_a_scheduler_without_a_run_left_is_not_paused(
+    timed: Queue, run_worker: RunWorker, clock: Clock
+) -> None:
+    job = await timed.upsert_scheduler("s", every=60, limit=1, immediately=True)
+    await run_worker(done, clock=clock)
+    await wait_until(lambda: is_finished(timed, job.id))
+    with pytest.raises(SchedulerError) as caught:
+        await timed.pause_scheduler("s")
+    assert (caught.value.code, caught.value.job_id) == (-23, "s")
+    assert f"the scheduler s of {timed.name} has come to its end" in str(caught.value)
+
+
+async def test_minus_24_a_repeated_job_of_version_5_is_not_paused(timed: Queue, wire: Wire) -> None:
+    await wire.write("repeat:md5", name="cronjob", pattern="0 8 * * *", tz="UTC")
+    await wire.redis.zadd(wire.key("repeat"), {"md5": 1})
+    with pytest.raises(SchedulerError) as caught:
+        await timed.pause_scheduler("md5")
+    assert (caught.value.code, caught.value.job_id) == (-24, "md5")
+    assert "convert it before you pause it" in str(caught.value)
+    await wire.delete("repeat:md5", "repeat")
 
 
 @pytest.mark.parametrize("job_id", ["007", "1.5", "12a", "a:b:c"])

@@ -14,7 +14,11 @@ from oxcart.protocol.keys import SUFFIXES, Keys
 
 NAMES = sorted(file.stem for file in scripts.FOLDER.glob("*.lua"))
 INCLUDES = sorted(file.stem for file in (scripts.FOLDER / "includes").glob("*.lua"))
-EXTRA_KEYS = {"receipt", "holder", "aside", "policies", "running", "check"}
+EXTRA_KEYS = set(
+    "receipt holder aside policies running paused_schedulers check step_m step_h step_d step_total failures marks "
+    "versions cancels".split()
+)
+"""What scripts call keys that are only Oxcart's, or somebody else's."""
 
 
 def all_includes(name: str) -> set[str]:

@@ -22,7 +22,8 @@ from ..options import (
     milliseconds,
     whole,
 )
-from ..protocol.calls import add, change, clean, schedule, steer
+from ..protocol import wire
+from ..protocol.calls import add, change, clean, schedule, stats, steer
 from ..protocol.states import JobState, state
 from ..repeat import Missed, Overlap, Repeat
 from . import schedulers
@@ -32,6 +33,9 @@ from .gently import Gently
 from .job import Job
 from .removal import remove
 from .view import QueueView
+
+LONGEST_REASON = 1000
+"""How much of a reason to cancel a job is told."""
 
 ALWAYS_MS = 2**53 - 1
 """Later than any job was made."""
@@ -163,12 +167,35 @@ class Queue(QueueView):
         return await self._upsert(scheduler_id, repeat, name, data, options or {})
 
     async def remove_scheduler(self, scheduler_id: str) -> bool:
-        """End a scheduler, with its next run; answers whether there was one.
+        """End a scheduler, with its next run, also one that is paused; answers whether there was one.
 
         A run whose time has come already is still done.
         """
         known = check_known_id("scheduler id", scheduler_id)
         return await self._connection.run(schedule.remove(self.keys, known))
+
+    async def pause_scheduler(self, scheduler_id: str) -> bool:
+        """Let a scheduler make no runs until it is resumed; answers whether there was one that was not paused yet.
+
+        It is kept as it is, but not in the queue: no worker runs it, of whatever language, and `schedulers` doesn't
+        list it, but `paused_schedulers`. A run whose time has come already is still done. Who upserts it meanwhile
+        makes it anew, and so ends the pause.
+
+        Raises `SchedulerError` for one that has come to its end, or a repeated job of version 5 of BullMQ, and
+        `OptionsError` for a pattern that can't be read here. Example: `await emails.pause_scheduler("digest")`
+        """
+        known = check_known_id("scheduler id", scheduler_id)
+        return bool(known) and await schedulers.pause(self._connection, self.keys, known, self._clock)
+
+    async def resume_scheduler(self, scheduler_id: str) -> Job | None:
+        """Let a paused scheduler go on as it was; answers its next run, None if it isn't paused.
+
+        Its next run is at the next of its times; none of those that have passed is made up for. Its limit has as many
+        runs left as before. Raises `SchedulerError` if its end has come meanwhile, so that nothing would ever run.
+        """
+        known = check_known_id("scheduler id", scheduler_id)
+        record = await schedulers.resume(self._connection, self.keys, known, self._clock) if known else None
+        return None if record is None else Job(record, self.keys, self._connection, clock=self._clock)
 
     async def convert_legacy_schedulers(self) -> dict[str, str]:
         """Turn the repeated jobs of version 5 of BullMQ into schedulers; answers their keys and the new ids.
@@ -239,6 +266,19 @@ class Queue(QueueView):
             return False  # a key of the queue itself
         return await remove(self._connection, self.keys, job_id, flag("children", children))
 
+    async def cancel_job(self, job_id: str, reason: str = "") -> float:
+        """Ask the worker that runs a job to cancel it; answers within how many seconds it hears of it.
+
+        It hears when it renews the job's lock, and then does what `Worker.cancel_job` does: the job fails for good. Of
+        a job that ends before, nothing is changed. Raises `InvalidState` if no worker runs it, and `JobLocked` if that
+        isn't a worker of Oxcart. Example: `await emails.cancel_job("17", "the customer has called")`
+        """
+        known = check_known_id("job id", job_id)
+        why = wire.sendable(reason)[:LONGEST_REASON]
+        left_ms = await self._connection.run(change.cancel_job(self.keys, known, why))
+        # A lock is renewed when a quarter of its life is over, so more of it than so much doesn't pass before.
+        return left_ms / 4000
+
     async def remove_deduplication(self, deduplication_id: str) -> bool:
         """Free a deduplication id: the next job with it is added. Answers whether it was taken."""
         dedup_id = check_known_id("deduplication id", deduplication_id)
@@ -292,6 +332,8 @@ class Queue(QueueView):
         try:
             while await gently.run(clean.obliterate(self.keys, force)):
                 pass
+            for command in stats.forget(self.keys, self._clock()):
+                await self._connection.run(command)
         except BaseException:
             # Cut off half-way, or a worker was quicker: what is left of the queue goes on.
             if not was_paused:

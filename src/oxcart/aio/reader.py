@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
 from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
-from ..protocol.backlog import Backlog, Batch, cursors
+from ..protocol.backlog import Backlog, Batch, cursors, rest_s
 from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
@@ -27,8 +27,8 @@ Value = TypeVar("Value")
 class Subscription(Backlog):
     """The events of one queue, for who waits for them."""
 
-    def __init__(self, key: str, position: str, about: str | None) -> None:
-        super().__init__(key, position, about)
+    def __init__(self, key: str, position: str, about: str | None, pause_s: float = 0.0) -> None:
+        super().__init__(key, position, about, pause_s)
         self._changed = asyncio.Event()
 
     async def next(self, timeout_s: float | None = None) -> Entry | None:
@@ -68,7 +68,9 @@ class Reader:
         """The streams that are read at this moment, and from where."""
         self._interrupted = False
 
-    async def subscribe(self, keys: Keys, since: str = NEWEST, about: str | None = None) -> Subscription:
+    async def subscribe(
+        self, keys: Keys, since: str = NEWEST, about: str | None = None, pause_s: float = 0.0
+    ) -> Subscription:
         """Listen to a queue, or only for one job, from a position on. When this returns, nothing after it is missed."""
         position = since
         if since == NEWEST:
@@ -78,7 +80,7 @@ class Reader:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._start_over(loop)
-        subscription = Subscription(keys.one("events"), position, about)
+        subscription = Subscription(keys.one("events"), position, about, pause_s)
         self._subscriptions.add(subscription)
         if self._task is None or self._task.done():
             source = self._transport
@@ -164,7 +166,17 @@ class Reader:
             reply = await own.execute_on(link, *command.command(), timeout=block_ms / 1000 + 2)
         finally:
             self._reading = {}
-        self._hand_out(command.read(reply))
+        found = command.read(reply)
+        self._hand_out(found)
+        if found:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Let more events come together, until somebody is in a hurry."""
+        rested_s = 0.0
+        while rested_s < rest_s(self._subscriptions):
+            await asyncio.sleep(GLANCE_MS / 1000)
+            rested_s += GLANCE_MS / 1000
 
     def _hand_out(self, found: dict[str, list[Entry]]) -> None:
         batches = {key: Batch(entries) for key, entries in found.items() if entries}

@@ -33,6 +33,42 @@ async def upsert(
     raise refusal(schedule.TIME_TAKEN, new.id, keys.name)
 
 
+async def pause(connection: Connection, keys: Keys, scheduler_id: str, clock: Clock) -> bool:
+    """Put a scheduler aside; answers whether there was one."""
+    found = await connection.run(schedule.read_one(keys, scheduler_id))
+    if not found:
+        return False
+    if found[0].legacy or found[0].ended:
+        raise refusal(schedule.OF_VERSION_5 if found[0].legacy else schedule.OVER, scheduler_id, keys.name)
+    now = clock()
+    series.check_pausable(found[0], now)
+    return await connection.run(schedule.pause(keys, scheduler_id, now))
+
+
+async def resume(connection: Connection, keys: Keys, scheduler_id: str, clock: Clock) -> JobRecord | None:
+    """Let a scheduler go on that is paused; answers its next run, None if it isn't paused."""
+    found = await connection.run(schedule.read_paused(keys, scheduler_id))
+    if not found:
+        return None
+    paused, now = found[0], clock()
+    scheduler, stored = paused.scheduler, paused.repeat
+    if scheduler is None or scheduler.ended:
+        raise refusal(schedule.OVER, scheduler_id, keys.name)
+    series.check_pausable(scheduler, now)
+    after = now
+    for _ in range(schedule.MOST_TRIES):
+        slot = None if stored.pattern is None else series.next_match(stored, after)
+        if slot is None and stored.pattern is not None:
+            raise refusal(schedule.OVER, scheduler_id, keys.name)
+        resumed = await connection.run(schedule.resume(keys, paused, now, slot, random.random()))
+        if resumed.outcome == "over":
+            raise refusal(schedule.OVER, scheduler_id, keys.name)
+        if resumed.outcome != "taken":
+            return resumed.run
+        after = slot or now
+    raise refusal(schedule.TIME_TAKEN, scheduler_id, keys.name)
+
+
 async def convert_legacy(connection: Connection, keys: Keys, clock: Clock) -> dict[str, str]:
     """Turn repeated jobs of version 5 into schedulers, as far as their next runs wait; answers keys and new ids."""
     converted: dict[str, str] = {}

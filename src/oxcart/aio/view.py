@@ -268,20 +268,30 @@ class QueueView:
     async def schedulers(self, start: int = 0, end: int = -1, ascending: bool = False) -> list[Scheduler]:
         """The schedulers of a range by when they run next, the latest first unless `ascending`.
 
-        Repeated jobs of version 5 of BullMQ are among them, marked as `legacy`.
+        Repeated jobs of version 5 of BullMQ are among them, marked as `legacy`; paused schedulers are not.
         Example: `for scheduler in await emails.schedulers(ascending=True): print(scheduler.id, scheduler.next)`
         """
         check_range(start, end)
         return await self._connection.run(schedule.read_many(self.keys, start, end, flag("ascending", ascending)))
 
     async def scheduler(self, scheduler_id: str) -> Scheduler | None:
-        """The scheduler with this id; None if there is none."""
+        """The scheduler with this id, also one that is paused; None if there is none."""
         known = check_known_id("scheduler id", scheduler_id)
-        found = await self._connection.run(schedule.read_one(self.keys, known)) if known else []
-        return found[0] if found else None
+        if not known:
+            return None
+        found = await self._connection.run(schedule.read_one(self.keys, known))
+        if found:
+            return found[0]
+        paused = await self._connection.run(schedule.read_paused(self.keys, known))
+        return paused[0].scheduler if paused else None
+
+    async def paused_schedulers(self) -> list[Scheduler]:
+        """The schedulers that are paused, by their ids; `paused_at` says since when."""
+        found = await self._connection.run(schedule.read_paused(self.keys))
+        return [scheduler for paused in found if (scheduler := paused.scheduler) is not None]
 
     async def scheduler_count(self) -> int:
-        """How many schedulers there are."""
+        """How many schedulers there are, without those that are paused."""
         return await self._connection.run(schedule.count(self.keys))
 
     async def _held(self, states: tuple[str, ...]) -> list[JobState]:

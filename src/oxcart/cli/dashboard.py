@@ -41,6 +41,14 @@ MISSING = "the dashboard needs some more packages: pip install 'oxcart[dashboard
     envvar="OXCART_DASHBOARD_AUTH",
     help="Who may come in (may be repeated). Safer in OXCART_DASHBOARD_AUTH, as others see command lines.",
 )
+@click.option(
+    "--alert-webhook",
+    "webhooks",
+    multiple=True,
+    metavar="URL",
+    envvar="OXCART_ALERT_WEBHOOK",
+    help="Where to tell of many failures, missing workers and old jobs (may be repeated).",
+)
 @click.option("--environment", metavar="WORD", help="A word for a strip across the top, such as staging.")
 def dashboard(
     url: str | None,
@@ -50,6 +58,7 @@ def dashboard(
     port: int,
     read_only: bool,
     auth: tuple[str, ...],
+    webhooks: tuple[str, ...],
     environment: str | None,
 ) -> None:
     """See and steer queues in a browser, those of BullMQ for Node too.
@@ -59,7 +68,8 @@ def dashboard(
     try:
         import uvicorn as _  # noqa: F401
 
-        from ..dashboard import Dashboard, basic
+        from ..dashboard import Dashboard, basic, webhook
+        from ..dashboard.alerts import usual_alerts
     except ImportError:
         raise click.ClickException(MISSING) from None
     users = _users(auth)
@@ -76,6 +86,7 @@ def dashboard(
             auth=basic(users) if users else None,
             read_only=read_only,
             environment=environment,
+            alerts=usual_alerts([webhook(url) for url in webhooks]) if webhooks else (),
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ..errors import OptionsError, OxcartError
+from .cancel import cancel
 from .dashboard import dashboard
 from .schedulers import schedulers
 from .supervisor import Supervisor
@@ -86,6 +87,7 @@ def bench(
     click.echo({"json": report.as_json, "markdown": report.as_markdown}.get(form or "", report.as_table)())
 
 
+cli.add_command(cancel)
 cli.add_command(dashboard)
 cli.add_command(schedulers)
 

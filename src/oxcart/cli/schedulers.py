@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .. import OptionsError, Queue, Scheduler
+from .. import OptionsError, Queue, Scheduler, SchedulerError
 from ..words import in_words
 
 
@@ -19,13 +19,19 @@ from ..words import in_words
 @click.option("--redis", "url", metavar="URL", help="Where Redis is: else OXCART_REDIS_URL, REDIS_URL, or localhost.")
 @click.option("--prefix", default="bull", show_default=True, help="What the names of the queue's keys begin with.")
 @click.option("--convert-legacy", is_flag=True, help="First turn repeated jobs of BullMQ 5 into schedulers.")
+@click.option("--pause", "pause", metavar="ID", help="First pause this one: it makes no runs until it is resumed.")
+@click.option("--resume", "resume", metavar="ID", help="First let this one go on, which is paused.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def schedulers(queue: str, url: str | None, prefix: str, convert_legacy: bool, as_json: bool) -> None:
+def schedulers(
+    queue: str, url: str | None, prefix: str, convert_legacy: bool, pause: str | None, resume: str | None, as_json: bool
+) -> None:
     """List the schedulers of a queue, the next to run first."""
     try:
-        converted, found = asyncio.run(_ask(queue, url, prefix, convert_legacy))
+        converted, found = asyncio.run(_ask(queue, url, prefix, convert_legacy, pause, resume))
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
+    except SchedulerError as error:
+        raise click.ClickException(str(error)) from None
     if as_json:
         answer: dict[str, Any] = {"schedulers": [_as_json(scheduler) for scheduler in found]}
         click.echo(json.dumps(answer | ({"converted": converted} if convert_legacy else {})))
@@ -37,10 +43,16 @@ def schedulers(queue: str, url: str | None, prefix: str, convert_legacy: bool, a
     click.echo("\n".join(table(found, datetime.now(UTC))) if found else f"no schedulers in {queue}")
 
 
-async def _ask(name: str, url: str | None, prefix: str, convert_legacy: bool) -> tuple[dict[str, str], list[Scheduler]]:
+async def _ask(
+    name: str, url: str | None, prefix: str, convert_legacy: bool, pause: str | None, resume: str | None
+) -> tuple[dict[str, str], list[Scheduler]]:
     async with Queue(name, connection=url, prefix=prefix) as queue:
         converted = await queue.convert_legacy_schedulers() if convert_legacy else {}
-        return converted, await queue.schedulers(ascending=True)
+        if pause is not None and not await queue.pause_scheduler(pause):
+            raise click.ClickException(f"{name} has no scheduler {_plain(pause)} that runs")
+        if resume is not None and await queue.resume_scheduler(resume) is None:
+            raise click.ClickException(f"{name} has no scheduler {_plain(resume)} that is paused")
+        return converted, [*await queue.schedulers(ascending=True), *await queue.paused_schedulers()]
 
 
 def table(found: Sequence[Scheduler], now: datetime) -> list[str]:
@@ -54,6 +66,8 @@ def table(found: Sequence[Scheduler], now: datetime) -> list[str]:
 def _row(scheduler: Scheduler, now: datetime) -> tuple[str, ...]:
     due = "" if scheduler.next is None else f"{scheduler.next.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     wait = "" if scheduler.next is None else "ended" if scheduler.ended else _span(scheduler.next - now)
+    if scheduler.paused_at is not None:
+        wait = "paused"
     runs = "version 5" if scheduler.legacy else str(scheduler.iterations)
     if scheduler.limit is not None and not scheduler.legacy:
         runs += f" of {scheduler.limit}"
@@ -103,5 +117,6 @@ def _as_json(scheduler: Scheduler) -> dict[str, Any]:
         "jitter": scheduler.jitter,
         "runs_left": scheduler.runs_left,
         "ended": scheduler.ended,
+        "paused_at": moment(scheduler.paused_at),
         "legacy": scheduler.legacy,
     }

@@ -39,9 +39,11 @@ class Batch:
 class Backlog:
     """The events of one queue after a position, in order; with `about` only those that may be about that job."""
 
-    def __init__(self, key: str, position: str, about: str | None = None) -> None:
+    def __init__(self, key: str, position: str, about: str | None = None, pause_s: float = 0.0) -> None:
         self.key = key
         self.about = about
+        self.pause_s = pause_s
+        """How long it can wait between two reads that bring something."""
         self.position = position
         """The id of the last event that was handed out."""
         self.cursor = position
@@ -79,6 +81,11 @@ class Backlog:
         entry = self.entries.popleft()
         self.position = entry.id
         return entry
+
+
+def rest_s(backlogs: Iterable[Backlog]) -> float:
+    """How long the next read can wait: as long as the one who can wait the least."""
+    return min((backlog.pause_s for backlog in backlogs), default=0.0)
 
 
 def cursors(backlogs: Iterable[Backlog]) -> dict[str, str]:

@@ -81,9 +81,51 @@ class Keys:
         return f"{self.own}running"
 
     @property
+    def paused_schedulers(self) -> str:
+        """A hash of the schedulers that are paused, by their ids, as JSON: all that they were."""
+        return f"{self.own}paused-schedulers"
+
+    @property
     def schedulers_check(self) -> str:
         """Says for a while that the schedulers have been looked through."""
         return f"{self.own}schedulers-check"
+
+    def step(self, letter: str, at_ms: int) -> str:
+        """A hash of what workers counted in a step of time that begins then, by the names of jobs: see `tally`."""
+        return f"{self.own}stats:{letter}:{at_ms // 1000}"
+
+    @property
+    def step_total(self) -> str:
+        """The same since it began."""
+        return f"{self.own}stats:total"
+
+    def failures(self, hour_ms: int) -> str:
+        """A hash of the failures that workers counted in an hour, by what they are."""
+        return f"{self.own}stats:failures:{hour_ms // 1000}"
+
+    def counted(self, worker: str) -> str:
+        """The number of the last call by which a worker added what it had counted."""
+        return f"{self.own}stats:receipt:{worker}"
+
+    @property
+    def marks(self) -> str:
+        """A sorted set of what happened when, such as deploys; one for all queues with this prefix."""
+        return f"oxcart:{self.queue_prefix}:marks"
+
+    @property
+    def versions(self) -> str:
+        """A hash of the versions that the workers of each queue had last."""
+        return f"oxcart:{self.queue_prefix}:versions"
+
+    @property
+    def alerts(self) -> str:
+        """A hash of what dashboards have told of their alerts; one for all queues with this prefix."""
+        return f"oxcart:{self.queue_prefix}:alerts"
+
+    @property
+    def cancels(self) -> str:
+        """Says for a while that somebody has asked to cancel a job; who and why is in keys below it."""
+        return f"{self.own}cancel"
 
     def client_name(self, worker: str | None) -> str:
         """The connection name by which Node and dashboards list a worker of this queue."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -48,6 +49,8 @@ class Scheduler:
     """How many runs are still to come by its `limit`, the next one included; None without a limit."""
     ended: bool = False
     """Whether its last run is done, so that nothing is to come."""
+    paused_at: datetime | None = None
+    """Since when it is paused: it has no next run then."""
     legacy: bool = False
     """Whether it is a repeated job of version 5 of BullMQ, with a key of that time for its id."""
 
@@ -63,6 +66,33 @@ class Scheduler:
         """
         return list(itertools.islice(self._runs(), count))
 
+    def previous(self, count: int = 10) -> list[datetime]:
+        """When the runs before the next one were, oldest first, by its times as they are now; not before its `start`.
+
+        Raises `OptionsError` for a pattern or zone that can't be read here. Example: `scheduler.previous(3)`
+        """
+        if self.paused_at is None:
+            before = None if self.next is None else _ms(self.next) + (1 if self.ended else 0)
+        else:
+            before = _ms(self.paused_at)
+        if before is None:
+            return []
+        if self.cron is not None:
+            found = matches_before(Cron.parse(self.cron), self.tz, before, count)
+        else:
+            found = self._grid_before(before, count)
+        start = 0 if self.start is None else _ms(self.start)
+        return [moment for at in found if at >= start and (moment := wire.moment(at)) is not None]
+
+    def _grid_before(self, before: int, count: int) -> list[int]:
+        every = round((self.every or 0) * 1000)
+        phase = self.next if self.next is not None else self.offset
+        if every < 1 or phase is None:
+            return []
+        off = _ms(phase) if isinstance(phase, datetime) else round(phase * 1000)
+        last = before - 1 - (before - 1 - off) % every
+        return [at for at in range(last - (count - 1) * every, last + 1, every) if at >= 0]
+
     def _runs(self) -> Iterator[datetime]:
         cron = None if self.cron is None else Cron.parse(self.cron)
         at = None if self.next is None or self.ended else round(self.next.timestamp() * 1000)
@@ -73,6 +103,10 @@ class Scheduler:
                 return
             yield moment
             at = cron.next_after(at, self.tz) if cron else at + round((self.every or 0) * 1000)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def read_scheduler(
@@ -126,6 +160,63 @@ def _has_no_next(fields: Mapping[str, str], since: int, slot_ms: int) -> bool:
         return "ic" in fields and may_be_over(fields, since, slot_ms, slot_ms)
     except OptionsError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A scheduler that is put aside, as it is kept."""
+
+    id: str
+    at_ms: int
+    """Since when."""
+    slot_ms: int
+    """When its next run was to be."""
+    fields: Mapping[str, str]
+    """Its hash; `ic` is which run the next one will be."""
+    policy: str
+
+    @property
+    def repeat(self) -> StoredRepeat:
+        return wire.repeat_from_wire(self.fields)
+
+    @property
+    def scheduler(self) -> Scheduler | None:
+        """As it is shown."""
+        found = read_scheduler(self.id, self.slot_ms, self.fields, self.policy, "", "")
+        over = found is not None and found.runs_left == 0
+        return None if found is None else replace(found, next=None, paused_at=wire.moment(self.at_ms), ended=over)
+
+
+def read_paused(scheduler_id: str, text: str) -> Paused | None:
+    """A scheduler that is put aside, from its JSON; None if that can't be read."""
+    try:
+        found: object = json.loads(text)  # which takes bytes that are no UTF-8, too: they go back as they were
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    kept = cast(dict[str, Any], found)
+    flat: Any = kept.get("hash")
+    if not isinstance(flat, list) or not flat:
+        return None
+    parts = iter(map(str, cast(list[Any], flat)))
+    fields = dict(zip(parts, parts, strict=False))
+    number = wire.read_int(fields.get("ic"), 1) + (1 if kept.get("stays") is True else 0)
+    return Paused(
+        scheduler_id,
+        int(wire.loose_number(kept.get("at")) or 0),
+        int(wire.loose_number(kept.get("slot")) or 0),
+        fields | {"ic": str(number)},
+        str(kept.get("policy") or ""),
+    )
+
+
+def check_pausable(scheduler: Scheduler, now: int) -> None:
+    """Raises `OptionsError` if its times can't be read here: then it could not be resumed."""
+    if scheduler.cron is not None:
+        Cron.parse(scheduler.cron).next_after(now, scheduler.tz)
+    elif not scheduler.every:
+        raise OptionsError(f"the scheduler {scheduler.id!r} has neither a pattern nor an interval")
 
 
 # Of very old data nothing but the key is left, which says it all: name:jobId:endDate:tz:patternOrEvery.
@@ -209,6 +300,39 @@ def policy_of(repeat: Repeat, jitter_ms: int) -> str:
 
 
 # --------------------------------------------------------------------------------------------------- times
+
+
+def matches_before(cron: Cron, zone: str | None, before_ms: int, count: int) -> list[int]:
+    """The last times of a pattern before this moment, oldest first: so many, or all if there are fewer."""
+    found: list[int] = []
+    high, width = before_ms, 60_000
+    while len(found) < count and (at := _match_before(cron, zone, high, width)) is not None:
+        found.append(at)
+        high, width = at, max(high - at, 1000)
+    return found[::-1]
+
+
+def _match_before(cron: Cron, zone: str | None, high: int, width: int) -> int | None:
+    """The last time before `high`, which is looked for first about so far before it."""
+    low = high
+    while True:
+        low = max(low - width, 0)
+        at = cron.next_after(low - 1, zone)
+        if at is not None and at < high:
+            break
+        if low == 0:
+            return None
+        width *= 4
+    # There may be many more behind it: the rest is halved until none is. None is at `end` or later.
+    end = high
+    while (following := cron.next_after(at, zone)) is not None and following < end:
+        middle = (following + end) // 2
+        later = cron.next_after(middle - 1, zone)
+        if later is not None and later < end:
+            at = later
+        else:
+            at, end = following, middle
+    return at
 
 
 def next_match(stored: StoredRepeat, after_ms: int) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from ..errors import OxcartError
+from ..options import Duration, milliseconds
 from ..protocol.calls import watch
 from ..protocol.events import Event, read_event
 from ..protocol.keys import Keys
@@ -25,7 +26,8 @@ class QueueEvents:
 
     `since` is where to start: `$` for what happens from now on, or the id of an event (`event.id`, `last_id`), after
     which nothing is missed as long as the stream still has it. All `QueueEvents` of a `Connection` share one more
-    connection to Redis. While Redis is away nothing comes; then it goes on where it was.
+    connection to Redis. While Redis is away nothing comes; then it goes on where it was. `pause` is how long to wait
+    after events have come, before more are asked for: then many come with one read, and each that much later.
 
     Raises `OptionsError` for a name or position that can't be right. Example:
 
@@ -43,8 +45,10 @@ class QueueEvents:
         connection: Connection | str | None = None,
         prefix: str = "bull",
         since: str = watch.NEWEST,
+        pause: Duration = 0,
     ) -> None:
         self.keys = Keys(queue, prefix)
+        self._pause_s = milliseconds("pause", pause) / 1000
         self._since = watch.check_since(since)
         self._connection, self._own_connection = connect(connection)
         self._callbacks: dict[str, list[Callback]] = {}
@@ -85,7 +89,7 @@ class QueueEvents:
         if self._loop is not None and not self._closed and reader.knows(self._loop):
             return
         before = self._loop
-        loop = reader.subscribe(self.keys, self._since if before is None else before.position)
+        loop = reader.subscribe(self.keys, self._since if before is None else before.position, pause_s=self._pause_s)
         if self._loop is not before:  # somebody else was quicker
             reader.unsubscribe(loop)
             return
@@ -135,7 +139,7 @@ class QueueEvents:
 
     def _tell(self, background: Background, since: str) -> None:
         """Hand all that comes after the opening to the callbacks; loops over the events have their own position."""
-        self._told = told = self._connection.reader.subscribe(self.keys, since)
+        self._told = told = self._connection.reader.subscribe(self.keys, since, pause_s=self._pause_s)
         background.on_stop(told.close)
         try:
             while (entry := told.next()) is not None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
 from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
-from ..protocol.backlog import Backlog, Batch, cursors
+from ..protocol.backlog import Backlog, Batch, cursors, rest_s
 from ..protocol.calls.watch import NEWEST, Entry, last_id, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
@@ -29,8 +29,8 @@ Value = TypeVar("Value")
 class Subscription(Backlog):
     """The events of one queue, for who waits for them."""
 
-    def __init__(self, key: str, position: str, about: str | None) -> None:
-        super().__init__(key, position, about)
+    def __init__(self, key: str, position: str, about: str | None, pause_s: float = 0.0) -> None:
+        super().__init__(key, position, about, pause_s)
         self._changed = threading.Condition()
 
     def next(self, timeout_s: float | None = None) -> Entry | None:
@@ -125,7 +125,17 @@ class _Reading:
             time.sleep(GLANCE_MS / 1000)  # all have enough for now
             return
         command = read_streams(wanted, BLOCK_MS if all_hungry else GLANCE_MS)
-        self._hand_out(command.read(self._own.execute(*command.command())))
+        found = command.read(self._own.execute(*command.command()))
+        self._hand_out(found)
+        if found:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Let more events come together, until somebody is in a hurry."""
+        rested_s = 0.0
+        while rested_s < rest_s(self.listeners()) and self._begun >= self._wanted and not self._ended:
+            time.sleep(GLANCE_MS / 1000)
+            rested_s += GLANCE_MS / 1000
 
     def _hand_out(self, found: dict[str, list[Entry]]) -> None:
         batches = {key: Batch(entries) for key, entries in found.items() if entries}
@@ -156,7 +166,9 @@ class Reader:
         self._transport = transport
         self._start_over()
 
-    def subscribe(self, keys: Keys, since: str = NEWEST, about: str | None = None) -> Subscription:
+    def subscribe(
+        self, keys: Keys, since: str = NEWEST, about: str | None = None, pause_s: float = 0.0
+    ) -> Subscription:
         """Listen to a queue, or only for one job, from a position on. When this returns, nothing after it is missed."""
         position = since
         if since == NEWEST:
@@ -164,7 +176,7 @@ class Reader:
             position = command.read(self._transport.execute(*command.command()))
         if self._process != os.getpid():
             self._start_over()
-        subscription = Subscription(keys.one("events"), position, about)
+        subscription = Subscription(keys.one("events"), position, about, pause_s)
         with self._lock:
             if self._reading is None:
                 self._reading = _Reading(self._transport.url, keys.reader_name)

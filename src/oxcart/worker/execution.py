@@ -65,6 +65,10 @@ class Attempt:
     """Whether its settlement was on its way and no answer came; then the answer "not yours" means "done already"."""
     refused: bool = False
     """Whether Redis refused its settlement for a while, in which its lock may have run out."""
+    ran_s: float = 0.0
+    """How long it ran."""
+    ended: float = 0.0
+    """When, by `time.perf_counter`."""
 
     @property
     def record(self) -> JobRecord:

@@ -18,7 +18,8 @@ LARGEST_CALL = 500
 class LockKeeper:
     """Renews, four times in a lock's life, the locks in `held` (job id → token), which the loop changes meanwhile.
 
-    `on_lost` and `on_error` are called in the thread.
+    `on_lost`, `on_cancelled` (with id, token and why of jobs that somebody has asked to cancel) and `on_error` are
+    called in the thread.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class LockKeeper:
         lock_ms: int,
         held: dict[str, str],
         on_lost: Callable[[list[tuple[str, str]]], None],
+        on_cancelled: Callable[[list[tuple[str, str, str]]], None],
         on_error: Callable[[BaseException], None],
     ) -> None:
         self._connection = connection
@@ -35,6 +37,7 @@ class LockKeeper:
         self._lock_ms = lock_ms
         self._held = held
         self._on_lost = on_lost
+        self._on_cancelled = on_cancelled
         self._on_error = on_error
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -66,11 +69,14 @@ class LockKeeper:
         held = self._snapshot()
         for start in range(0, len(held), LARGEST_CALL):
             part = held[start : start + LARGEST_CALL]
-            lost = set(self._connection.run(work.extend_locks(self._keys, self._lock_ms, part)))
+            renewed = self._connection.run(work.renew_locks(self._keys, self._lock_ms, part))
+            lost = set(renewed.lost)
             # Settled meanwhile is not lost, nor settled and taken again, with another token.
             still = [(job_id, token) for job_id, token in part if job_id in lost and self._held.get(job_id) == token]
             if still:
                 self._on_lost(still)
+            if renewed.cancelled:
+                self._on_cancelled(renewed.cancelled)
 
     def _snapshot(self) -> list[tuple[str, str]]:
         while True:

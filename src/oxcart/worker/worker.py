@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +23,13 @@ from ..errors import (
     OptionsError,
     PendingChildren,
     ScriptError,
+    ServerRefused,
     refusal,
 )
 from ..options import Duration, RateLimit, Retention, check, milliseconds
 from ..protocol import wire
-from ..protocol.calls.work import Limits, wake_idle
+from ..protocol.calls.stats import mark_version
+from ..protocol.calls.work import LISTENS, Limits, wake_idle
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from ..sync.connection import Connection as SyncConnection
@@ -37,6 +40,7 @@ from .locks import LockKeeper, tell_loop
 from .marker import Marker
 from .mending import SeriesCheck
 from .processors import Processor, runner
+from .recorder import Recorder
 from .series import Series
 from .shuttle import Ear, Shuttle
 from .signals import on_stop
@@ -49,6 +53,9 @@ log = logging.getLogger("oxcart.worker")
 
 FLUSH_S = 5
 """How long a stop waits for Redis to take the last outcomes."""
+
+LAST_COUNTS_S = 2
+"""How long it waits then for what the recorder has counted, which is of less weight."""
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -76,7 +83,9 @@ class Worker:
     `backoff_strategies`: for `Backoff.custom(name)`, functions (attempts made, error, job) → seconds, negative to give
     up. `timeout`: how long one attempt may take. `shutdown_timeout`: how long a stop waits for running jobs before it
     gives them back. `metrics`: for how long to keep how many jobs finished in each minute, for `Queue.metrics`;
-    `timedelta(weeks=2)` is usual. Every worker of the queue should say the same.
+    `timedelta(weeks=2)` is usual. Every worker of the queue should say the same. `recorder`: whether to count, for the
+    dashboard, by the jobs' names how many ended how, how long they ran and waited, and which failures there were.
+    `version`: that of your program, or OXCART_VERSION; the dashboard marks when it changes.
 
     `isolation="process"` runs each job in a child process, used for one job after the other: what crashes, runs out of
     memory or has to be killed fails that attempt, and nothing else. `process` has to be importable then: functions at
@@ -114,6 +123,8 @@ class Worker:
         timeout: Duration | None = None,
         shutdown_timeout: Duration = 30,
         metrics: Duration | None = None,
+        recorder: bool = False,
+        version: str | None = None,
         isolation: Literal["process"] | None = None,
         isolation_memory: int | None = None,
         clock: Clock = system_clock,
@@ -153,6 +164,8 @@ class Worker:
         self._children = self._pool(isolation, isolation_memory, time_limit_s)
         self._run_job = runner(process, self._threads, self._sync, self._children)
         self._series = Series(self._connection, self.keys, clock, self._tell_once, self._trouble)
+        self._recorder = self._new_recorder(recorder)
+        self.version = _version(version)
         self._listeners = Listeners()
         self.phase = Phase.CREATED
         self.paused = False
@@ -184,15 +197,14 @@ class Worker:
         self.phase, self._running_in = Phase.RUNNING, asyncio.current_task()
         self._changed, self._closed = asyncio.Event(), asyncio.Event()
         held: dict[str, str] = {}
-        token = str(uuid.uuid4())
+        token = f"{LISTENS}{uuid.uuid4()}"
         self._shuttle = shuttle = Shuttle(
             self._connection, self.keys, token, self.concurrency, self._limits, held, self._clock, self._ear()
         )
         marker = self._marker()
         loop = asyncio.get_running_loop()
-        locks = LockKeeper(
-            self._sync, self.keys, self._lock_ms, held, tell_loop(loop, self._lost), tell_loop(loop, self._trouble)
-        )
+        told = [tell_loop(loop, hear) for hear in (self._lost, self._asked_to_cancel, self._trouble)]
+        locks = LockKeeper(self._sync, self.keys, self._lock_ms, held, *told)
         stalled = StalledCheck(
             self._connection, self.keys, self._stalled_ms, self._max_stalled, self._clock, self._stalled
         )
@@ -207,6 +219,7 @@ class Worker:
                     asyncio.ensure_future(supervise("stalled check", stalled.run, self._trouble)),
                     asyncio.ensure_future(supervise("check of schedulers", schedulers.run, self._trouble)),
                     asyncio.ensure_future(supervise("clock check", clock_check.run, self._trouble)),
+                    *self._recording(),
                 ]
                 try:
                     await self._serve(shuttle, helpers)
@@ -308,15 +321,16 @@ class Worker:
     async def _change(self, helpers: Sequence[asyncio.Future[None]], timeout_s: float | None) -> None:
         """Wait until something has changed; a helper that could not be kept alive ends the worker, loudly."""
         assert self._changed is not None
+        _raise_deaths(helpers)
         waiting = asyncio.ensure_future(self._changed.wait())
+        # Helpers that have done what they had to are no change.
+        alive = [helper for helper in helpers if not helper.done()]
         try:
-            await asyncio.wait([waiting, *helpers], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([waiting, *alive], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
         self._changed.clear()
-        for helper in helpers:
-            if helper.done() and not helper.cancelled() and (error := helper.exception()) is not None:
-                raise error
+        _raise_deaths(helpers)
 
     async def _end(self, shuttle: Shuttle, marker: Marker, helpers: Sequence[asyncio.Future[None]]) -> None:
         """Give back what still runs, settle all, stop the helpers, close the connections."""
@@ -337,6 +351,10 @@ class Worker:
         await asyncio.gather(*helpers, return_exceptions=True)
         await marker.close()
         shuttle.close()
+        if self._recorder is not None and self._connection.transport.current is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_COUNTS_S):
+                    await self._recorder.flush()
         # Our wait may have taken the marker that another idle worker needs.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(1):
@@ -371,6 +389,37 @@ class Worker:
             time_limit_s=time_limit_s,
             on_trouble=lambda error: self._report(error),
         )
+
+    def _new_recorder(self, wanted: object) -> Recorder | None:
+        if not isinstance(wanted, bool):
+            raise OptionsError(f"recorder={wanted!r}: True or False")
+        return Recorder(self._connection, self.keys, self._clock, self._tell_once) if wanted else None
+
+    def _recording(self) -> list[asyncio.Future[None]]:
+        """What keeps a history of this worker, as far as that is wanted."""
+        found: list[asyncio.Future[None]] = []
+        if self._recorder is not None:
+            found.append(asyncio.ensure_future(supervise("recorder", self._recorder.run, self._trouble)))
+        if self.version is not None:
+            found.append(asyncio.ensure_future(supervise("mark of the version", self._mark_version, self._trouble)))
+        return found
+
+    async def _mark_version(self) -> None:
+        """Tell once, for the charts of the dashboard, that this version runs."""
+        assert self.version is not None
+        pauses = growing_pauses()
+        while True:
+            try:
+                await self._connection.run(mark_version(self.keys, self.version, self._clock()))
+                return
+            except ServerRefused as error:
+                self._tell_once(error)
+                return
+            except ConnectionFailed:
+                await asyncio.sleep(next(pauses))  # others tell of it
+            except ScriptError as error:
+                self._tell_once(error)
+                return
 
     def _marker(self) -> Marker:
         source = self._connection.transport
@@ -435,7 +484,10 @@ class Worker:
         assert self._shuttle is not None
         self._listeners.emit("active", attempt.job)
         before = self._series.advance if "rjk" in attempt.record.fields else None
+        began = time.perf_counter()
         outcome = await execute(attempt, self._run_job, self._rules, before)
+        attempt.ended = ended = time.perf_counter()
+        attempt.ran_s = ended - began
         if attempt.ending is Ending.LOCK_LOST:
             self._shuttle.drop(outcome)
             self._forget(attempt)
@@ -455,7 +507,10 @@ class Worker:
         if code != 0:
             self._trouble(refusal(code, record.id, self.queue_name))
             self._listeners.emit("lock_lost", record.id)
-        elif outcome.verdict is Verdict.COMPLETED:
+            return
+        if self._recorder is not None:
+            self._recorder.note(outcome, attempt.ran_s, attempt.ended)
+        if outcome.verdict is Verdict.COMPLETED:
             self._completed(outcome)
         elif outcome.error is not None:
             self._failed(outcome, outcome.error)
@@ -500,6 +555,13 @@ class Worker:
                 attempt.end(Ending.LOCK_LOST)
                 self._listeners.emit("lock_lost", job_id)
 
+    def _asked_to_cancel(self, asked: list[tuple[str, str, str]]) -> None:
+        """Somebody elsewhere wants these jobs to be cancelled, and says so at each renewal."""
+        for job_id, token, why in asked:
+            attempt = self._attempts.get(job_id)
+            if attempt is not None and attempt.token == token and attempt.ending is None:
+                self.cancel_job(job_id, why)
+
     def _stalled(self, job_id: str) -> None:
         log.warning("job %s of %s had lost its worker and was given back", job_id, self)
         self._listeners.emit("stalled", job_id)
@@ -530,10 +592,24 @@ class Worker:
             self._changed.set()
 
 
+def _raise_deaths(helpers: Sequence[asyncio.Future[None]]) -> None:
+    for helper in helpers:
+        if helper.done() and not helper.cancelled() and (error := helper.exception()) is not None:
+            raise error
+
+
 def _whole(name: str, value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise OptionsError(f"{name}={value!r}: a whole number, {least} or more")
     return value
+
+
+def _version(given: object) -> str | None:
+    """The version of the user's program, as far as it is said."""
+    if given is not None and (not isinstance(given, str) or not given.strip()):
+        raise OptionsError(f"version={given!r}: a text such as '1.4.2'")
+    found = (given or os.environ.get("OXCART_VERSION", "")).strip()
+    return wire.sendable(found[:100]) or None
 
 
 def _positive(name: str, value: Duration) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..call import Call, call, nothing, unless_refused
 from ..keys import Keys
+from .work import LISTENS
 
 
 def update_progress(keys: Keys, job_id: str, progress: str) -> Call[None]:
@@ -54,6 +55,26 @@ def retry_job(keys: Keys, job_id: str, lifo: bool, *, reset_attempts: bool, rese
         resets.append("attemptsMade")  # of old data, where it counts instead
     read = unless_refused(keys, job_id, nothing)
     return call("retry_job", keys, read, *resets, prefix=keys.prefix, id=job_id, lifo=int(lifo))
+
+
+CANCEL_KEEP_MS = 60_000
+"""For how long at least a request to cancel a job is kept for its worker."""
+
+
+def cancel_job(keys: Keys, job_id: str, why: str) -> Call[int]:
+    """Ask the worker that runs a job to cancel it; answers for how many milliseconds the job's lock holds yet."""
+    return call(
+        "cancel_job",
+        keys,
+        unless_refused(keys, job_id, int),
+        extra_keys={"cancels": keys.cancels},
+        prefix=keys.prefix,
+        own=keys.own,
+        id=job_id,
+        why=why,
+        listens=LISTENS,
+        keep_ms=CANCEL_KEEP_MS,
+    )
 
 
 LARGEST_REMOVAL = 250

@@ -109,7 +109,7 @@ def tell_cleaned(keys: Keys, count: int) -> Command[None]:
 def obliterate(keys: Keys, force: bool) -> Call[int]:
     """Erase some of a paused queue; answers how many, 0 when nothing is left of it."""
     read = unless_refused(keys, "", int)
-    own = {"policies": keys.policies, "running": keys.running}
+    own = {"policies": keys.policies, "running": keys.running, "paused_schedulers": keys.paused_schedulers}
     return call("obliterate", keys, read, extra_keys=own, prefix=keys.prefix, count=LARGEST_SWEEP, force=int(force))
 
 

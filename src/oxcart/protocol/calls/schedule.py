@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ...errors import OptionsError, PayloadError
 from ...options import milliseconds
@@ -18,6 +18,12 @@ from .add import NewJob, Preparer
 
 TIME_TAKEN = -10
 """The answer when a job has the id that a run would get."""
+
+OVER = -23
+"""A scheduler has come to its end, so that it can be neither paused nor resumed."""
+
+OF_VERSION_5 = -24
+"""It is a repeated job of version 5, which can't be paused."""
 
 MOST_TRIES = 32
 """How many further times are tried then."""
@@ -90,7 +96,7 @@ def upsert(keys: Keys, new: NewScheduler, now: int, slot_ms: int | None, random:
         keys,
         read,
         *_definition(new),
-        extra_keys={"policies": keys.policies},
+        extra_keys={"policies": keys.policies, "paused_schedulers": keys.paused_schedulers},
         prefix=keys.prefix,
         scheduler=new.id,
         now=now,
@@ -215,9 +221,90 @@ def _deduplication_id(raw: Mapping[str, Any]) -> str:
 
 
 def remove(keys: Keys, scheduler_id: str) -> Call[bool]:
-    """Remove a scheduler; answers whether there was one."""
-    own = {"policies": keys.policies, "running": keys.running}
-    return call("remove_scheduler", keys, bool, extra_keys=own, prefix=keys.prefix, scheduler=scheduler_id)
+    """Remove a scheduler, also one that is paused; answers whether there was one."""
+    return call("remove_scheduler", keys, bool, extra_keys=_own(keys), prefix=keys.prefix, scheduler=scheduler_id)
+
+
+def _own(keys: Keys) -> dict[str, str]:
+    """Where things are kept of schedulers that only Oxcart knows."""
+    return {"policies": keys.policies, "running": keys.running, "paused_schedulers": keys.paused_schedulers}
+
+
+def pause(keys: Keys, scheduler_id: str, now: int) -> Call[bool]:
+    """Put a scheduler aside; answers whether there was one."""
+    own = _own(keys)
+    return call("pause_scheduler", keys, bool, extra_keys=own, prefix=keys.prefix, scheduler=scheduler_id, now=now)
+
+
+def read_paused(keys: Keys, scheduler_id: str = "") -> Call[list[series.Paused]]:
+    """The schedulers that are paused, or the one with this id if it is."""
+
+    def read(reply: Any) -> list[series.Paused]:
+        parts = iter(reply)
+        found = (series.read_paused(name, text) for name, text in zip(parts, parts, strict=True))
+        return sorted((paused for paused in found if paused is not None), key=lambda paused: paused.id)
+
+    extra = {"paused_schedulers": keys.paused_schedulers}
+    return call("read_paused_schedulers", keys, read, extra_keys=extra, scheduler=scheduler_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What came of resuming a scheduler."""
+
+    outcome: Literal["resumed", "gone", "over", "taken"]
+    """`gone`: it is not paused any more. `over`: no run would be before its end. `taken`: a job has the run's id."""
+    run: JobRecord | None = None
+    """Its next run, if it is resumed."""
+
+
+def resume(keys: Keys, paused: series.Paused, now: int, slot_ms: int | None, random: float) -> Call[Resumed]:
+    """Make a scheduler of one that is paused, as it was. `slot_ms` is the next time of a pattern."""
+    stored, policy = paused.repeat, series.read_policy(paused.policy)
+    found = Stopped(paused.id, paused.slot_ms, paused.fields, policy.since, None)
+    try:
+        plain = as_run(keys, found)
+        raw = plain.options.raw
+        head = wire.with_slot(wire.run_options(raw, raw["repeat"], paused.id, now), paused.id)
+    except (wire.Unreadable, PayloadError) as error:
+        raise OptionsError(f"the options of the scheduler {paused.id!r} can't be read: {error}") from None
+    priority = _priority(raw)
+
+    def read(reply: Any) -> Resumed:
+        if reply in (0, []):
+            return Resumed("over" if reply == [] else "gone")
+        if reply == TIME_TAKEN:
+            return Resumed("taken")
+        return unless_refused(keys, paused.id, _resumed)(reply)
+
+    def _resumed(reply: Any) -> Resumed:
+        job_id, delay, name, data = reply
+        slot = job_id.rpartition(":")[2]
+        opts = f'{head}{slot}","delay":{delay}' + (f',"prevMillis":{slot}}}' if stored.pattern is not None else "}")
+        fields = {"name": name, "data": data, "opts": opts, "timestamp": str(now), "delay": delay}
+        return Resumed("resumed", JobRecord(job_id, {**fields, "priority": str(priority), "rjk": paused.id}))
+
+    return call(
+        "resume_scheduler",
+        keys,
+        read,
+        extra_keys=_own(keys),
+        prefix=keys.prefix,
+        scheduler=paused.id,
+        at=paused.at_ms,
+        now=now,
+        upcoming=_number(slot_ms),
+        every=_number(stored.every_ms),
+        offset=_number(stored.offset_ms),
+        start=_number(stored.start_ms),
+        ends=_number(stored.end_ms),
+        jitter=int(policy.jitter_ms * random),
+        number=paused.fields["ic"],
+        head=head,
+        priority=priority,
+        lifo=int(plain.options.lifo),
+        dedup=_deduplication_id(raw),
+    )
 
 
 def read_many(keys: Keys, start: int, stop: int, ascending: bool) -> Call[list[series.Scheduler]]:
@@ -297,7 +384,7 @@ def stopped(keys: Keys, start: int, now: int, interval_ms: int) -> Call[Looked]:
         rows = zip(parts, parts, parts, parts, parts, strict=True)
         return Looked(count, [_stopped(keys, *row) for row in rows])
 
-    own = {"policies": keys.policies, "running": keys.running, "check": keys.schedulers_check}
+    own = _own(keys) | {"check": keys.schedulers_check}
     return call(
         "stopped_schedulers",
         keys,

@@ -114,10 +114,36 @@ def _read_taken(reply: Any) -> Taken:
     return Taken(codes or None, jobs, due, limited, left, suspects, list(zip(reasons, reasons, strict=True)), problems)
 
 
-def extend_locks(keys: Keys, lock_ms: int, held: Sequence[tuple[str, str]]) -> Call[list[str]]:
-    """Renew the locks of these (id, token); answers the ids whose lock is lost."""
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a worker learns when it renews its locks."""
+
+    lost: list[str]
+    """Ids whose lock is lost."""
+    cancelled: list[tuple[str, str, str]]
+    """(id, token, why) of jobs that somebody has asked to cancel."""
+
+
+LISTENS = "ox-"
+"""What the tokens of workers start with that look for such requests when they renew."""
+
+
+def renew_locks(keys: Keys, lock_ms: int, held: Sequence[tuple[str, str]]) -> Call[Renewed]:
+    """Renew the locks of these (id, token)."""
+
+    def read(reply: Any) -> Renewed:
+        lost, cancelled = reply
+        parts = iter(cancelled)
+        return Renewed(lost, list(zip(parts, parts, parts, strict=True)))
+
     rest = [text for pair in held for text in pair]
-    return call("extend_locks", keys, list, *rest, prefix=keys.prefix, lock_ms=lock_ms)
+    return call("extend_locks", keys, read, *rest, prefix=keys.prefix, own=keys.own, lock_ms=lock_ms)
+
+
+def extend_locks(keys: Keys, lock_ms: int, held: Sequence[tuple[str, str]]) -> Call[list[str]]:
+    """The same; answers the ids whose lock is lost."""
+    renewal = renew_locks(keys, lock_ms, held)
+    return Call(renewal.script, renewal.keys, renewal.args, lambda reply: renewal.read(reply).lost)
 
 
 def recover_stalled(keys: Keys, now: int, interval_ms: int, max_stalled: int) -> Call[list[str]]:

@@ -1,12 +1,13 @@
 -- Renews the locks of running jobs.
 --
 -- A lock that ran out while Redis was out of reach is taken again, if the job is still in `active` and nobody else
--- holds it: it is still ours, and better kept than run twice.
+-- holds it: it is still ours, and better kept than run twice. Along the way it learns which jobs somebody has asked to
+-- cancel; who may not read the keys for that (`own`) renews all the same.
 --
 -- keys: active stalled
--- args: prefix lock_ms *jobs
--- returns: the ids whose lock is lost
-local lost, kept, lock_keys = {}, {}, {}
+-- args: prefix own lock_ms *jobs
+-- returns: {the ids whose lock is lost, {id, token, why, …} of those to be cancelled}
+local lost, kept, tokens, lock_keys, cancelled = {}, {}, {}, {}, {}
 for at = jobs_at, #ARGV, 2 do
   lock_keys[#lock_keys + 1] = prefix .. ARGV[at] .. ":lock"
 end
@@ -16,11 +17,24 @@ for n, lock_key in ipairs(lock_keys) do
   if locks[n] == token or (not locks[n] and redis.call("LPOS", keys.active, id)) then
     redis.call("SET", lock_key, token, "PX", lock_ms)
     kept[#kept + 1] = id
+    tokens[#tokens + 1] = token
   else
     lost[#lost + 1] = id
   end
 end
 if #kept > 0 then
   redis.call("SREM", keys.stalled, unpack(kept))
+  if redis.pcall("EXISTS", own .. "cancel") == 1 then
+    for n, id in ipairs(kept) do
+      local asked = redis.pcall("GET", own .. "cancel:" .. id)
+      -- Who asked meant this attempt, and not a later one.
+      local begin = tokens[n] .. "\n"
+      if type(asked) == "string" and string.sub(asked, 1, #begin) == begin then
+        cancelled[#cancelled + 1] = id
+        cancelled[#cancelled + 1] = tokens[n]
+        cancelled[#cancelled + 1] = string.sub(asked, #begin + 1)
+      end
+    end
+  end
 end
-return lost
+return { lost, cancelled }

@@ -1,6 +1,6 @@
 -- Erases some of what a paused queue has, or with `force` even if jobs are active; when nothing is left, its own keys.
 --
--- keys: wait paused active delayed prioritized completed failed waiting_children meta id pc marker events stalled stalled_check limiter schedulers policies running
+-- keys: wait paused active delayed prioritized completed failed waiting_children meta id pc marker events stalled stalled_check limiter schedulers policies running paused_schedulers
 -- args: prefix count force
 -- returns: how many jobs were erased, or 0 when all is gone, -31 not paused, -32 jobs are active
 -- include: erase, in_slices
@@ -50,6 +50,7 @@ end
 redis.call(
   "UNLINK", keys.events, keys.stalled, keys.stalled_check, keys.id, keys.pc, keys.marker, keys.meta, keys.limiter,
   prefix .. "metrics:completed", prefix .. "metrics:completed:data", prefix .. "metrics:failed",
-  prefix .. "metrics:failed:data", prefix .. "delay", prefix .. "priority", keys.policies, keys.running
+  prefix .. "metrics:failed:data", prefix .. "delay", prefix .. "priority", keys.policies, keys.running,
+  keys.paused_schedulers
 )
 return 0

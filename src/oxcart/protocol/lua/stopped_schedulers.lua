@@ -1,9 +1,10 @@
 -- Looks through some schedulers for those whose next run is not there, or has ended without bringing another.
 --
 -- With an interval, one look is enough for all workers in that time. Those that have come to their end are passed over.
--- Also forgets what is known only here of schedulers that are no more: Node removes them without it.
+-- Also forgets what is known only here of schedulers that are no more, or that were paused and are there again: Node
+-- removes and makes them without it.
 --
--- keys: schedulers policies running check
+-- keys: schedulers policies running paused_schedulers check
 -- args: prefix start count now interval_ms
 -- returns: {how many were looked at, id, its time, hash without the data, what only Oxcart knows of it, hash of the run
 --   that has ended, …}
@@ -52,6 +53,11 @@ if start == "0" then
       if not redis.call("ZSCORE", keys.schedulers, scheduler) then
         redis.call("HDEL", key, scheduler)
       end
+    end
+  end
+  for _, scheduler in ipairs(redis.call("HKEYS", keys.paused_schedulers)) do
+    if redis.call("ZSCORE", keys.schedulers, scheduler) then
+      redis.call("HDEL", keys.paused_schedulers, scheduler)
     end
   end
 end

@@ -3,7 +3,7 @@
 -- A run that a worker has taken already stays as it is. If the times are the same as before, so is that of the next run.
 -- `fields` are those of the scheduler's hash, `ends` and `start` empty or ms, `random` a number from 0 to 1.
 --
--- keys: id wait paused active prioritized pc delayed marker meta events schedulers policies
+-- keys: id wait paused active prioritized pc delayed marker meta events schedulers policies paused_schedulers
 -- args: prefix scheduler now upcoming every pattern zone offset start ends immediately limited random policy head name data priority lifo *fields
 -- returns: {id, delay} of the next run, {} it would be after the end, or -10 its time is taken by a job, -11 so are all
 --   that could stand for it
@@ -73,6 +73,7 @@ if next(own) then
 else
   redis.call("HDEL", keys.policies, scheduler)
 end
+redis.call("HDEL", keys.paused_schedulers, scheduler)
 local meta = read_meta(keys)
 local id, delay = add_run(keys, prefix, meta, {
   scheduler = scheduler, slot = slot, now = now, due = due, jitter = jitter, head = head, cron = not interval,
