@@ -34,6 +34,7 @@ from oxcart import (
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Ask
 from oxcart.protocol.calls.work import Limits, Order, Settlement, settle_and_take
+from tests.dashboard.seed_history import seed_history
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -412,6 +413,8 @@ async def work(url: str, prefix: str = "bull") -> None:
                 name=f"demo-{queue.name}",
                 concurrency=3,
                 metrics=DAY * 60,
+                recorder=True,
+                version="1.5.0",
             )
             for queue in queues
         ]
@@ -434,6 +437,7 @@ def main() -> None:
         raise SystemExit("python -m tests.dashboard.seed URL [PREFIX] [--work]")
     prefix = words[1] if len(words) > 1 else "bull"
     asyncio.run(seed(words[0], prefix))
+    asyncio.run(seed_history(words[0], prefix))
     print("seeded: email, reports, notifications")
     if "--work" in sys.argv:
         with suppress(KeyboardInterrupt):

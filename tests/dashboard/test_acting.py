@@ -161,7 +161,9 @@ async def test_a_failed_job_runs_again_also_with_other_data(board: Board, queue:
 
 async def test_a_delayed_job_runs_now_or_at_another_time(board: Board, queue: Queue) -> None:
     job = await queue.add("x", delay=600)
-    await acting.delay(board, ask_for(queue.name, {"id": job.id, "delay": 5000}))
+    for ms, text in ((0, "now"), (5000, "in 5 s"), (7_200_000, "in 2 h"), (90 * 86_400_000, "in 90 days")):
+        done = await acting.delay(board, ask_for(queue.name, {"id": job.id, "delay": ms}))
+        assert done["text"] == f"Job {job.id} runs {text}."
     at = board.clock() + timedelta(days=1) // timedelta(milliseconds=1)
     await acting.delay(board, ask_for(queue.name, {"id": job.id, "at": at}))
     for wrong in ({}, {"delay": 1, "at": 1}, {"delay": -1}, {"delay": 1.5}, {"delay": True}, {"delay": 2**52}):
@@ -300,9 +302,32 @@ def test_an_entry_says_what_it_was_about() -> None:
     assert target_of({}, {"ids": ["1", "2"], "action": "retry"}) == "2 jobs: 1, 2"
     assert target_of({}, {"ids": list("123456")}).endswith(", …")
     assert target_of({"task": "t1"}, {}) == "task t1"
-    assert target_of({}, {"action": "remove", "state": "failed", "confirm": "q"}) == (
-        '{"action": "remove", "state": "failed"}'
+    email = {"queue": "email"}
+    assert target_of(email, {"action": "remove", "state": "failed", "confirm": "q"}) == "failed jobs of email"
+    assert target_of(email, {"action": "retry", "state": "failed", "error": "timeout"}) == (
+        "failed jobs of email with error: timeout"
+    )
+    assert target_of(email, {"action": "retry", "state": "failed", "name": "a", "q": "b", "from": 86_400_000}) == (
+        "failed jobs of email with name: a, with: b, since: 1970-01-02 00:00:00 UTC"
     )
     assert target_of({}, {}) == ""
     names = {action_of(route.path) for route in ROUTES if route.method == "POST"}
     assert {"add", "retry", "scheduler run", "tasks cancel", "bulk", "limits"} <= names
+
+
+# ------------------------------------------------------------------------------------------------------ deep data
+
+
+async def test_data_that_are_nested_deeply_are_looked_at_without_an_end_of_the_stack(
+    board: Board, queue: Queue, redis: Redis
+) -> None:
+    job = await queue.add("x", {"deep": 1})
+    await redis.hset(f"bull:{queue.name}:{job.id}", "data", '{"a":' * 900 + '"•••"' + "}" * 900)
+    # What is too deep to be looked at counts as hidden.
+    blind = Ask(Access("bob", role="operate"), {"queue": queue.name}, body={"id": job.id, "data": {}})
+    assert await refusal(acting.data(board, blind)) == (409, "refused")
+    await acting.data(board, ask_for(queue.name, {"id": job.id, "data": {"a": 1}}))
+    value: Any = "•••"
+    for _ in range(5000):
+        value = [value]
+    assert await refusal(acting.add(board, ask_for(queue.name, {"name": "x", "data": value}))) == (400, "invalid")

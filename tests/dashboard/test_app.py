@@ -52,7 +52,7 @@ async def test_alone_it_shows_its_page_at_every_path_but_those_of_the_api_and_fi
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert 'id="oxcart-config"' in answer.text
     assert (await api.get("/api/v1/nothing")).status_code == 404
-    assert (await api.get("/api/v2/board")).json()["error"] == "not_found"
+    assert (await api.get("/api/v2/board")).json()["error"] == {"key": "ERRORS.NOT_FOUND"}
     assert (await api.get("/static/nothing.js")).status_code == 404
 
 
@@ -192,7 +192,7 @@ async def test_a_dashboard_that_is_read_only_lets_even_admins_only_look(open_das
     await queue.add("x")
     client = open_dashboard(read_only=True, auth=who(Access("ada", role="admin")))
     board = (await client.get("/api/v1/board")).json()
-    assert board["read_only"] and set(board["can"]) == {"view", "view_data", "reveal", "audit", "redis"}
+    assert board["read_only"] and set(board["can"]) == {"view", "view_data", "export", "reveal", "audit", "redis"}
     assert (await client.post(f"/api/v1/queues/{queue.name}/pause", json={})).status_code == 403
     assert not await queue.is_paused()
 
@@ -459,3 +459,35 @@ async def test_what_a_browser_has_already_is_not_sent_again(api: httpx.AsyncClie
         assert first.headers["cache-control"] == "no-cache"
         again = await api.get(path, headers={"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_a_file_that_has_vanished_under_a_running_server_is_not_found(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    (tmp_path / "a-12345678.js").write_text("x")
+    dashboard = Dashboard(connection=redis_server.url)
+    dashboard._assets = Assets(tmp_path)
+    (tmp_path / "a-12345678.js").unlink()
+    transport = httpx.ASGITransport(dashboard)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get("/static/a-12345678.js")).status_code == 404
+
+
+@pytest.mark.parametrize("levels", [201, 900, 100_000])
+async def test_a_body_that_is_nested_too_deeply_is_refused(api: httpx.AsyncClient, queue: Queue, levels: int) -> None:
+    await queue.add("x")
+    body = '{"name": "x", "data": ' + "[" * levels + "]" * levels + "}"
+    headers = {"content-type": "application/json"}
+    answer = await api.post(f"/api/v1/queues/{queue.name}/add", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid")
+
+
+async def test_a_query_that_says_a_thing_twice_or_a_flag_that_is_none_is_refused(
+    api: httpx.AsyncClient, queue: Queue
+) -> None:
+    job = await queue.add("x")
+    for query in ("count=1&count=2", "id=1&id=1"):
+        assert (await api.get(f"/api/v1/failures?{query}")).status_code == 400
+    path = f"/api/v1/queues/{queue.name}/job?id={job.id}"
+    statuses = [(await api.get(f"{path}&whole={word}")).status_code for word in ("1", "0", "true", "", "yes")]
+    assert statuses == [200, 200, 200, 200, 400]

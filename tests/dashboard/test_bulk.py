@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
-from oxcart.dashboard import bulk
+from oxcart.dashboard import bulk, direct
 from oxcart.dashboard.access import ADMIN, Access
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
 from tests.conftest import RedisServer, RunWorker, wait_until
+from tests.dashboard.conftest import Open
 
 ADA = Access("ada", role="admin")
 
@@ -275,8 +279,8 @@ async def test_the_end_of_a_task_is_noted_for_who_asks_who_did_it(office: Office
     await queue.add_bulk([JobSpec("a", {"password": "hunter2"}) for _ in range(3)])
     await office.ended(await office.start(action="remove", state="waiting", name="a"))
     [entry] = office.board.journal.newest_first()
-    assert (entry["user"], entry["action"], entry["queue"]) == ("ada", "remove", queue.name)
-    assert entry["target"] == "waiting jobs, name=a"
+    assert (entry["user"], entry["action"], entry["queue"]) == ("ada", "bulk remove", queue.name)
+    assert entry["target"] == f"waiting jobs of {queue.name} with name: a"
     assert entry["result"] == "3 done, 0 skipped, 0 failed"
 
 
@@ -310,3 +314,121 @@ async def test_closing_ends_what_runs(office: Office, queue: Queue, monkeypatch:
     task = await office.task(begun["id"])
     assert task["cancelled"]
     assert task["ended"] is not None
+
+
+# ------------------------------------------------------------------------------------------------------------ many
+
+
+async def test_a_walk_meets_each_job_once_whatever_goes_meanwhile(
+    redis: Redis, connection: Connection, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "WALK", 7)
+    queue = Queue(queue_name, connection=connection)
+    ids = [f"job-{at % 10}-{at}é" for at in range(100)]
+    await redis.zadd(queue.keys.one("failed"), {job_id: 1000 + at // 40 for at, job_id in enumerate(ids)})
+    for job_id in ids:
+        await redis.hset(queue.keys.job(job_id), mapping={"name": "x", "timestamp": 5})
+    met: list[str] = []
+    walk = direct.walk(Board(connection), queue, "failed", direct.Reading(), 100, lambda: 0)
+    async for some in walk:
+        met += [one.job.id for one in some if one is not None]
+        # Those that were met go, all but every third, also the one that the walk stands at; two others as well.
+        await redis.zrem(queue.keys.one("failed"), *[job_id for job_id in met if ids.index(job_id) % 3])
+        await redis.zrem(queue.keys.one("failed"), "job-9-39é", "job-0-40é")
+        await redis.zadd(queue.keys.one("failed"), {met[0]: 99_999})
+    assert len(met) == len(set(met)) or met.count(met[0]) == 2
+    assert {*met, "job-9-39é", "job-0-40é"} == set(ids)
+    assert len(met) <= 100
+
+
+async def test_a_walk_through_a_list_misses_none_that_stay_in_it(
+    redis: Redis, connection: Connection, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "WALK", 10)
+    monkeypatch.setattr(direct, "OVERLAP", 5)
+    queue = Queue(queue_name, connection=connection)
+    wait = queue.keys.one("wait")
+    await redis.rpush(wait, *[str(at) for at in range(200)])
+    taken: set[str] = set()
+    met: list[str] = []
+    removed: set[str] = set()
+    async for some in direct.walk(
+        Board(connection), queue, "waiting", direct.Reading((), ()), 200, lambda: len(removed)
+    ):
+        fresh = [one.job.id for one in some if one is not None]
+        met += fresh
+        for job_id in fresh[::2]:
+            await redis.lrem(wait, 1, job_id)
+            removed.add(job_id)
+        await redis.lpush(wait, *[f"new{len(met)}-{at}" for at in range(8)])
+        taken |= {str(job_id) for job_id in cast(list[str], await redis.rpop(wait, 13))}
+    assert len(met) == len(set(met))
+    old = {str(at) for at in range(200)}
+    assert old - set(met) <= taken and set(met) <= old
+    assert len(met) < 200 and await redis.llen(wait) > 0
+
+
+async def test_a_bulk_action_reads_neither_all_ids_nor_data_that_it_does_not_need(
+    office: Office, queue: Queue, redis: Redis
+) -> None:
+    await queue.add_bulk([JobSpec("x", {"large": "x" * 20_000}) for _ in range(1200)])
+    await redis.config_resetstat()
+    task = await office.ended(await office.start(action="remove", state="waiting"))
+    assert (task["done"], task["looked_at"], task["total"]) == (1200, 1200, 1200)
+    assert (await redis.info("stats"))["total_net_output_bytes"] < 1_000_000
+    assert (await queue.counts())["waiting"] == 0
+
+
+async def test_a_retried_job_that_fails_again_meanwhile_is_not_retried_for_ever(
+    office: Office, queue: Queue, run_worker: RunWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "WALK", 3)
+    monkeypatch.setattr(bulk, "AT_ONCE", 3)
+    await _failed(queue, run_worker, ["boom"] * 20)
+
+    async def fail(job: Any) -> None:
+        raise ValueError("again")
+
+    await run_worker(fail, concurrency=20)
+    task = await office.ended(await office.start(action="retry", state="failed"))
+    assert task["looked_at"] <= 20
+    await wait_until(lambda: _has_failed(queue, 20))
+
+
+async def test_a_bulk_action_is_noted_once_and_says_what_came_of_it(
+    open_dashboard: Open, queue: Queue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.add_bulk([JobSpec("a") for _ in range(3)])
+    client = open_dashboard()
+    path = f"/api/v1/queues/{queue.name}/bulk"
+
+    async def told() -> list[tuple[str, str, str]]:
+        entries = (await client.get("/api/v1/audit")).json()["entries"]
+        return [(entry["action"], entry["target"], entry["result"]) for entry in entries]
+
+    await client.post(path, json={"action": "remove", "state": "waiting", "name": "a"})
+    about = f"waiting jobs of {queue.name} with name: a"
+    assert await told() == [("bulk remove", about, "3 done, 0 skipped, 0 failed")]
+    await client.post(path, json={"action": "burn", "state": "waiting"})
+    assert (await told())[0][:2] == ("bulk", f"waiting jobs of {queue.name}")
+
+    monkeypatch.setattr(bulk, "SOON_S", 0)
+    go = asyncio.Event()
+
+    async def later(job: Any) -> None:
+        await go.wait()
+
+    monkeypatch.setitem(bulk._DO, "remove", later)
+    await queue.add("a")
+    with caplog.at_level(logging.INFO, "oxcart.dashboard.audit"):
+        await client.post(path, json={"action": "remove", "state": "waiting"})
+        assert (await told())[0] == ("bulk remove", f"waiting jobs of {queue.name}", "under way")
+        go.set()
+
+        async def is_noted() -> bool:
+            return (await told())[0][2] == "1 done, 0 skipped, 0 failed"
+
+        await wait_until(is_noted)
+    assert len(await told()) == 3
+    results = [json.loads(one.getMessage())["result"] for one in caplog.records if one.name.endswith("audit")]
+    assert results == ["under way", "1 done, 0 skipped, 0 failed"]

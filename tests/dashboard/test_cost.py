@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
-from oxcart.dashboard import failures, machines, overview, queues, schedulers
+from oxcart.dashboard import bulk, failures, jobs, machines, overview, queues, rows, schedulers
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
 from tests.conftest import RedisServer
-from tests.dashboard.seed import Crew, asked
+from tests.dashboard.seed import BLIND, Crew, asked
 
 Handler = Callable[[Board, Ask], Awaitable[Any]]
 
-FEW, MANY = 100, 20_000
+FEW, MANY = 2_000, 20_000
 FINISHED = 20
 """So many jobs of each queue are finished one by one, which takes long; the rest is moved there."""
 
@@ -111,3 +113,76 @@ async def filled(connection: Connection, redis: Redis, redis_server: RedisServer
             await fill(connection, redis, Queue(name, connection=connection), count)
         _FILLED[redis_server.url] = names
     return _FILLED[redis_server.url]
+
+
+# ------------------------------------------------------------------------------------------------------ large jobs
+
+MB = 2**20
+
+
+@pytest.fixture
+async def large(connection: Connection, redis: Redis) -> AsyncIterator[Queue]:
+    """A queue of 50 jobs whose data have 1 MB each, and whose failures and progress are long."""
+    queue = Queue(f"large{secrets.token_hex(4)}", connection=connection)
+    text = json.dumps({"to": "ada@example.com", "body": "x" * MB, "password": "hunter2"})
+    for number in range(50):
+        job = await queue.add("letter", json.loads(text))
+        fields: Any = {"failedReason": "boom " * 100_000, "progress": json.dumps(["p" * 100_000]), "stacktrace": "[]"}
+        await redis.hset(queue.keys.job(job.id), mapping=fields)
+        if number % 2:
+            await redis.lrem(queue.keys.one("wait"), 1, job.id)
+            await redis.zadd(queue.keys.one("failed"), {job.id: number})
+    yield queue
+    await redis.delete(*[key async for key in redis.scan_iter(f"{queue.keys.prefix}*")])
+
+
+async def moved(redis: Redis, board: Board, handler: Handler, ask: Ask) -> tuple[Any, int]:
+    """An answer, and how many bytes came from Redis for it."""
+    await handler(board, ask)  # scripts are loaded
+    before = (await redis.info("stats"))["total_net_output_bytes"]
+    answer = await handler(board, ask)
+    return answer, (await redis.info("stats"))["total_net_output_bytes"] - before
+
+
+@pytest.mark.parametrize("state", ["waiting", "failed"])
+async def test_a_list_of_large_jobs_moves_little_and_says_how_large_they_are(
+    large: Queue, connection: Connection, redis: Redis, state: str
+) -> None:
+    board = Board(connection, queues=[large.name])
+    page, size = await moved(redis, board, queues.page, asked(large.name, state=state, count=50))
+    assert len(page["jobs"]) == 25 and size < MB
+    job = page["jobs"][0]
+    assert job["preview"] == "(1 MB)" and job["progress"] == "(97.7 KB)"
+    assert job["failed_reason"].startswith("boom boom") and len(job["failed_reason"]) == rows.PREVIEW
+    assert job["name"] == "letter" and job["damaged"] is None
+    one = await jobs.detail(board, asked(large.name, id=job["id"], whole=1))
+    assert one["preview"] == "(1 MB)" and len(one["data"]["body"]) == MB
+
+
+async def test_a_search_reads_only_what_is_searched(large: Queue, connection: Connection, redis: Redis) -> None:
+    board = Board(connection, queues=[large.name])
+    found, size = await moved(redis, board, queues.search, asked(large.name, name="LETTER"))
+    assert len(found["jobs"]) == 50 and size < 2 * MB
+    assert found["jobs"][0]["preview"] == "(1 MB)"
+    found, size = await moved(redis, board, queues.search, asked(large.name, state="waiting", q="ada@example"))
+    assert found["jobs"] and size > MB  # here the data have to be looked at
+    found, _ = await moved(redis, board, queues.search, asked(large.name, BLIND, q="ada@example"))
+    assert found["jobs"] == [] and found["looked_at"] == 50
+
+
+async def test_previews_failures_and_the_age_of_a_queue_of_large_jobs_move_little(
+    large: Queue, connection: Connection, redis: Redis
+) -> None:
+    board = Board(connection, queues=[large.name])
+    target = {"action": "retry", "state": "failed"}
+    preview, size = await moved(redis, board, bulk.preview, asked(large.name, body=target))
+    assert preview["count"] == 25 and preview["samples"][0]["preview"] == "(1 MB)" and size < MB
+    for handler, ask in (
+        (bulk.preview, asked(large.name, body={**target, "name": "letter"})),
+        (queues.detail, asked(large.name)),
+        (overview.overview, asked()),
+    ):
+        _, size = await moved(redis, Board(connection, queues=[large.name]), handler, ask)
+        assert size < MB
+    found = await failures.groups(Board(connection, queues=[large.name]), asked())
+    assert found["looked_at"] == 25

@@ -64,3 +64,5 @@ async def test_only_the_newest_are_looked_at(
     assert (found["looked_at"], found["total"], group["count"]) == (100, count, 100)
     assert group["last"] == now - 1
     assert group["ids"] == taken[:-6:-1]
+    more = await failures.groups(Board(connection, queues=[queue.name]), asked(count=1000))
+    assert (more["looked_at"], more["groups"][0]["count"]) == (count, count)

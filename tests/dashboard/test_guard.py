@@ -210,6 +210,7 @@ async def test_every_answer_says_that_nothing_may_be_loaded_from_elsewhere(open_
         headers = (await client.get(path)).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy and "trusted-types 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
         assert headers["x-frame-options"] == "DENY"
     page = (await client.get("/")).text

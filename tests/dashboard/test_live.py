@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
+from oxcart.dashboard import board as boards
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
@@ -362,3 +364,62 @@ async def test_strange_names_and_values_stay_within_their_message(
     await wait_until(lambda: job.id in tab.jobs(queue.name))
     assert all(text.isascii() for text in tab.raw)
     assert set(tab.kinds()) <= {"hello", "tick"}
+
+
+async def test_what_happens_right_after_the_greeting_is_told(desk: Desk, queue: Queue) -> None:
+    for _ in range(10):
+        live = desk.live()
+        tab = await desk.tab(live)
+        assert tab.kinds()[0] == "hello"
+        job = await queue.add("x")
+        await wait_until(lambda tab=tab, job=job: job.id in tab.jobs(queue.name))
+
+
+async def test_a_tab_that_comes_while_queues_are_looked_for_is_greeted_too(
+    desk: Desk, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = desk.live(discover_s=1000)
+    names, asked, go = desk.board.names, asyncio.Event(), asyncio.Event()
+
+    async def slowly(ask: Ask) -> list[str]:
+        asked.set()
+        await go.wait()
+        return await names(ask)
+
+    monkeypatch.setattr(desk.board, "names", slowly)
+    first = asyncio.create_task(desk.tab(live))
+    await asked.wait()
+    second = asyncio.create_task(desk.tab(live))
+    await wait_until(lambda: live.tabs == 2)
+    go.set()
+    for tab in (await first, await second):
+        assert tab.kinds() == ["hello"]
+
+
+async def test_a_queue_that_is_found_later_is_told_with_its_numbers(
+    connection: Connection, redis_server: RedisServer
+) -> None:
+    prefix = f"p{secrets.token_hex(4)}"
+    board = Board(connection, prefix=prefix)
+    board._fresh_s = 0
+    async with aclosing(Desk(board)) as desk:
+        await Queue("first", connection=connection, prefix=prefix).add("x")
+        tab = await desk.tab(desk.live())
+        await Queue("later", connection=connection, prefix=prefix).add("x")
+        monkey = boards.FRESH_S
+        boards.FRESH_S = 0
+        board._found_at = float("-inf")
+        try:
+            await wait_until(lambda: tab.waiting("later") == 1)
+        finally:
+            boards.FRESH_S = monkey
+        await board.close()
+
+
+async def test_progress_that_is_nested_deeply_is_told_in_short(desk: Desk, queue: Queue, redis: Redis) -> None:
+    live = desk.live()
+    tab = await desk.tab(live)
+    deep = "[" * 900 + "]" * 900
+    await redis.xadd(f"bull:{queue.name}:events", {"event": "progress", "jobId": "7", "data": deep})
+    await wait_until(lambda: "7" in tab.jobs(queue.name))
+    assert "too deeply" in str(tab.jobs(queue.name)["7"]["progress"])

@@ -14,7 +14,7 @@ import oxcart.dashboard
 from oxcart import Queue
 from oxcart.dashboard import shapes
 from oxcart.dashboard.openapi import document, schema_of
-from oxcart.dashboard.parameters import BODIES, PARAMETERS
+from oxcart.dashboard.parameters import BODIES, FILES, PARAMETERS
 from oxcart.dashboard.routes import ROUTES
 
 FOLDER = Path(oxcart.dashboard.__file__).parent
@@ -55,7 +55,7 @@ def misfits(value: Any, schema: dict[str, Any], where: str = "$") -> list[str]:
 
 def test_every_route_and_shape_is_described() -> None:
     described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    assert described == {(route.method, route.path) for route in ROUTES} | {("GET", "/live")}
+    assert described == {(route.method, route.path) for route in ROUTES} | {("GET", "/live"), ("POST", "/mcp")}
     assert {"Board", "JobDetail", "FlowNode", "Problem", "Tick"} <= set(SCHEMAS)
     assert DOCUMENT["servers"] == [{"url": "/admin/api/v1"}]
     identities = [one["operationId"] for methods in DOCUMENT["paths"].values() for one in methods.values()]
@@ -105,6 +105,9 @@ async def test_answers_are_as_they_are_described(api: httpx.AsyncClient, queue: 
     path = route.path.replace("{queue}", queue.name).replace("{task}", task["id"])
     answer = await api.get(f"/api/v1{path}", params={"id": job.id, "state": "waiting"})
     assert answer.status_code == 200, answer.text
+    if route.path in FILES:
+        assert answer.headers["content-type"].partition(";")[0] in FILES[route.path]
+        return
     described = DOCUMENT["paths"][route.path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert misfits(answer.json(), described) == []
 

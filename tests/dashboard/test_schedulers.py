@@ -15,7 +15,7 @@ from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.redact import MASK
 from tests.conftest import RedisServer
-from tests.dashboard.seed import BLIND, asked, seeded
+from tests.dashboard.seed import BLIND, Crew, asked, seeded
 
 OPTIONS = JobOptions(attempts=3, backoff=Backoff.fixed(30, jitter=0.5), remove_on_complete=Keep(count=30, age=60))
 DATA = {"account": "main", "api_key": "sk-live-123"}
@@ -197,3 +197,92 @@ async def test_a_scheduler_is_removed(board: Board, queue: Queue) -> None:
             with pytest.raises(Refusal) as told:
                 await handler(board, asked(queue.name, body={"id": scheduler_id}))
             assert told.value.status == 404
+
+
+async def test_a_scheduler_is_paused_and_goes_on(board: Board, queue: Queue) -> None:
+    await queue.upsert_scheduler("s", cron="0 8 * * *", data=DATA, options=OPTIONS, overlap="skip")
+    before = await only(board, queue)
+    assert (before["paused"], before["problem"]) == (None, None)
+    done = await schedulers.pause(board, asked(queue.name, body={"id": "s"}))
+    assert done == {"done": 1, "text": "The scheduler s is paused."}
+    row = await only(board, queue)
+    assert row["paused"] is not None and (row["next"], row["next_job"], row["upcoming"]) == (None, "", [])
+    same = set(before) - {"paused", "next", "next_job", "upcoming"}
+    assert {name: row[name] for name in same} == {name: before[name] for name in same}
+    assert (await schedulers.pause(board, asked(queue.name, body={"id": "s"})))["done"] == 0
+    for handler, body in ((schedulers.run, {"id": "s"}), (schedulers.save, {"id": "s", "every": 5000})):
+        with pytest.raises(Refusal) as told:
+            await handler(board, asked(queue.name, body=body))
+        assert told.value.status == 409 and "paused" in told.value.message
+    done = await schedulers.resume(board, asked(queue.name, body={"id": "s"}))
+    assert (done["done"], done.get("id")) == (1, before["next_job"])
+    assert await only(board, queue) == before
+    assert (await schedulers.resume(board, asked(queue.name, body={"id": "s"})))["done"] == 0
+    await schedulers.pause(board, asked(queue.name, body={"id": "s"}))
+    await schedulers.remove(board, asked(queue.name, body={"id": "s"}))
+    for handler in (schedulers.pause, schedulers.resume):
+        with pytest.raises(Refusal) as told:
+            await handler(board, asked(queue.name, body={"id": "s"}))
+        assert told.value.status == 404
+
+
+async def test_paused_ones_come_after_those_that_run(board: Board, queue: Queue) -> None:
+    for name in ("a", "b", "c"):
+        await queue.upsert_scheduler(name, cron="0 8 * * *")
+    await queue.pause_scheduler("a")
+    rows = (await schedulers.listed(board, asked(queue=queue.name)))["schedulers"]
+    assert [row["id"] for row in rows][-1] == "a"
+    await queue.obliterate()
+
+
+async def test_the_latest_runs_are_told(board: Board, queue: Queue, connection: Connection, redis: Redis) -> None:
+    """Also those that failed, run, or wait; not those that are gone."""
+    await queue.upsert_scheduler("s", every=3600, offset=60)
+    live = await queue.scheduler("s")
+    assert live is not None and live.next is not None
+    following = round(live.next.timestamp() * 1000)
+    times = [following - 3_600_000 * back for back in range(5, 0, -1)]
+    crew = Crew(connection, queue, "w")
+    for at in times:
+        await queue.add("s", job_id="x")
+        await redis.rename(queue.keys.job("x"), queue.keys.job(f"repeat:s:{at}"))
+        await redis.lrem(queue.keys.one("wait"), 1, "x")
+        await redis.lpush(queue.keys.one("wait"), f"repeat:s:{at}")
+    await crew.take(4, times[0])
+    await crew.finish(f"repeat:s:{times[0]}", None, times[0] + 250)
+    await crew.fail(f"repeat:s:{times[1]}", "boom", [], times[1] + 5)
+    await crew.finish(f"repeat:s:{times[2]}", None, times[2])
+    await queue.remove_job(f"repeat:s:{times[2]}")
+    history = (await only(board, queue))["history"]
+    assert [(run["at"], run["state"]) for run in history] == [
+        (times[0], "completed"),
+        (times[1], "failed"),
+        (times[3], "active"),
+        (times[4], "waiting"),
+    ]
+    assert history[0] == {"id": f"repeat:s:{times[0]}", "at": times[0], "state": "completed", "took": 250}
+    assert history[2]["took"] is None
+    await queue.pause_scheduler("s")
+    assert [run["at"] for run in (await only(board, queue))["history"]] == [run["at"] for run in history]
+    await queue.obliterate(force=True)
+
+
+async def test_history_is_bounded_and_survives_damage(board: Board, queue: Queue, redis: Redis) -> None:
+    await queue.upsert_scheduler("s", every=60, offset=5)
+    live = await queue.scheduler("s")
+    assert live is not None and live.next is not None
+    following = round(live.next.timestamp() * 1000)
+    for back in range(1, 40):
+        key = queue.keys.job(f"repeat:s:{following - 60_000 * back}")
+        await redis.hset(key, mapping={"timestamp": "1", "processedOn": "x", "finishedOn": "9" * 30, "name": "s"})
+    history = (await only(board, queue))["history"]
+    assert len(history) == 20 and history[-1]["at"] == following - 60_000
+    assert all(run["took"] is None for run in history)
+    for back in range(1, 40):
+        key = queue.keys.job(f"repeat:s:{following - 60_000 * back}")
+        await redis.delete(key)
+        if back == 1:
+            await redis.set(key, "x")
+    assert (await only(board, queue))["history"] == []
+    await redis.delete(queue.keys.job(f"repeat:s:{following - 60_000}"))
+    await queue.remove_scheduler("s")

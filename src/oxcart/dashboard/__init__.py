@@ -6,8 +6,22 @@ if find_spec("starlette") is None:
     raise ImportError("oxcart.dashboard needs Starlette: pip install 'oxcart[dashboard]'")
 
 from .access import Access
+from .alerts import Alert
 from .app import Dashboard
 from .auth import any_of, basic, hash_password, hash_token, tokens
 from .redact import Redactor
+from .sending import slack, webhook
 
-__all__ = ["Access", "Dashboard", "Redactor", "any_of", "basic", "hash_password", "hash_token", "tokens"]
+__all__ = [
+    "Access",
+    "Alert",
+    "Dashboard",
+    "Redactor",
+    "any_of",
+    "basic",
+    "hash_password",
+    "hash_token",
+    "slack",
+    "tokens",
+    "webhook",
+]

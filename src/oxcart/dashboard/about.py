@@ -20,3 +20,9 @@ async def board(board: Board, ask: Ask) -> shapes.Board:
         "queues": await board.names(ask),
         "environment": board.environment,
     }
+
+
+async def schemas(board: Board, ask: Ask) -> shapes.Schemas:
+    """`GET /queues/{queue}/schemas`: what is said of the data of its jobs, by their names."""
+    queue = await board.queue(ask)
+    return {"schemas": {name: form.schema for name, form in board.forms.of(queue.name).items()}}

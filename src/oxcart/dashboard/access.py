@@ -11,10 +11,25 @@ from ..errors import OptionsError
 Role = Literal["view", "operate", "admin"]
 
 VIEW = frozenset({"view", "view_data"})
-OPERATE = VIEW | {"add", "retry", "promote", "edit", "pause", "schedulers", "remove", "bulk"}
-ADMIN = OPERATE | {"drain", "obliterate", "limits", "reveal", "audit", "redis"}
+OPERATE = VIEW | {
+    "add",
+    "retry",
+    "promote",
+    "cancel",
+    "edit",
+    "pause",
+    "schedulers",
+    "remove",
+    "bulk",
+    "export",
+    "mark",
+}
+ADMIN = OPERATE | {"drain", "obliterate", "limits", "reveal", "audit", "redis", "alerts"}
 ACTIONS = ADMIN
 """All that can be allowed. Each route of the API needs one of them."""
+
+LOOKING = VIEW | {"export", "reveal", "audit", "redis"}
+"""The actions that change nothing: what is left of a user's in a dashboard that is read only."""
 
 _ROLES: dict[str, frozenset[str]] = {"view": VIEW, "operate": OPERATE, "admin": ADMIN}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from .. import DamagedJob, Job, JobState, Queue
-from . import shapes
+from .. import DamagedJob, InvalidState, Job, JobState, Queue
+from . import rows, shapes
 from .ask import Ask, Refusal, invalid, not_found
 from .board import Board
 from .job_options import read_options
+from .overview import length_in_words
 from .redact import MASK
 
 MOST_MS = 100 * 366 * 86_400_000
@@ -24,6 +25,7 @@ async def add(board: Board, ask: Ask) -> shapes.Done:
     name = ask.given("name", str)
     data = ask.body.get("data", {})
     _refuse_masked(data)
+    board.forms.check(queue.name, name, data)
     options = read_options(ask.given("options", dict, {}))
     job = await queue.add(name, data, **options)
     if job.was_duplicate:
@@ -130,7 +132,8 @@ async def delay(board: Board, ask: Ask) -> shapes.Done:
     if wait > MOST_MS:
         raise invalid("delay: that is more than 100 years")
     await job.change_delay(wait / 1000)
-    return {"done": 1, "text": f"Job {job.id} runs in {wait / 1000:g} s.", "id": job.id}
+    when = f"in {length_in_words(wait)}" if wait else "now"
+    return {"done": 1, "text": f"Job {job.id} runs {when}.", "id": job.id}
 
 
 async def priority(board: Board, ask: Ask) -> shapes.Done:
@@ -148,6 +151,22 @@ async def data(board: Board, ask: Ask) -> shapes.Done:
         raise invalid("data: missing")
     await _change_data(board, ask, queue, job)
     return {"done": 1, "text": f"Job {job.id} has new data.", "id": job.id}
+
+
+async def cancel(board: Board, ask: Ask) -> shapes.Done:
+    """Ask the worker that runs a job to cancel it, whereupon it fails for good: `{id, reason?}`.
+
+    Workers of Oxcart hear of it when they renew the job's lock. Those of BullMQ can't be asked.
+    """
+    queue = await board.queue(ask)
+    job_id, reason = ask.given("id", str), ask.given("reason", str, "")
+    try:
+        seconds = await queue.cancel_job(job_id, reason)
+    except InvalidState:
+        text = f"No worker runs job {job_id} (any more), and only what runs can be cancelled."
+        raise Refusal(409, "refused", text) from None
+    text = f"The worker of job {job_id} is asked to cancel it. It hears of it within {max(round(seconds), 1)} s."
+    return {"done": 1, "text": text, "id": job_id}
 
 
 async def audit(board: Board, ask: Ask) -> shapes.Audit:
@@ -181,11 +200,12 @@ async def _change_data(board: Board, ask: Ask, queue: Queue, job: Job) -> None:
     _refuse_masked(ask.body["data"])
     if isinstance(job, DamagedJob):
         raise Refusal(409, "refused", f"Job {job.id} can't be read: {board.redactor.text(job.reason)}")
-    _, masked = board.redactor.value(job.data, queue.name)
+    _, masked = rows.redacted(board, queue.name, job.data)
     if masked and not ask.access.may("reveal"):
         raise Refusal(409, "refused", "Some of these data are hidden from you, so you can't replace them.")
     if "was" in ask.body and ask.body["was"] != job.data:
         raise Refusal(409, "conflict", "The data have changed since you read them. Look again.")
+    board.forms.check(queue.name, job.name, ask.body["data"])
     await job.update_data(ask.body["data"])
 
 
@@ -195,11 +215,17 @@ def _refuse_masked(value: Any) -> None:
 
 
 def _has_mask(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_mask, cast(dict[str, Any], value).values()))
-    if isinstance(value, list):
-        return any(map(_has_mask, cast(list[Any], value)))
-    return isinstance(value, str) and MASK in value
+    """Whether it has the mask anywhere, however deep it is."""
+    left: list[Any] = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += cast(dict[str, Any], one).values()
+        elif isinstance(one, list):
+            left += cast(list[Any], one)
+        elif isinstance(one, str) and MASK in one:
+            return True
+    return False
 
 
 def _confirmed(ask: Ask, queue: Queue) -> None:

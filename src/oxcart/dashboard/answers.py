@@ -1,18 +1,35 @@
-"""Answers: values as JSON, whatever Node has put into them."""
+"""Answers: values as JSON, whatever Node has put into them, and files that are sent while they are made."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from .assets import takes_gzip
 
 _WORTH_PACKING = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a handler answers instead of a shape: a text, or one that is sent while it is made."""
+
+    body: str | AsyncIterator[str]
+    media_type: str
+    name: str | None = None
+    """As what a browser saves it; None if it is to be shown."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    text: str = "ok"
+    """What the audit says of it."""
 
 
 def as_json(value: Any) -> bytes:
@@ -33,3 +50,23 @@ def json_response(
         body = gzip.compress(body, 1)
         said["Content-Encoding"] = "gzip"
     return Response(body, status, said, media_type="application/json")
+
+
+def file_response(file: File, request: HTTPConnection) -> Response:
+    """A file, which nobody may keep either. If making it breaks, so does the connection: nobody takes it for whole."""
+    said = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no", **file.headers}
+    if file.name is not None:
+        said["Content-Disposition"] = attachment(file.name)
+    if isinstance(file.body, str):
+        return Response(file.body, 200, said, media_type=file.media_type)
+    if request.scope["method"] == "HEAD":
+        return Response(b"", 200, said, media_type=file.media_type)
+    return StreamingResponse(file.body, 200, said, media_type=file.media_type)
+
+
+def attachment(name: str) -> str:
+    """How a header says the name of a file, whatever characters a queue's name has put into it."""
+    safe = re.sub(r'[\x00-\x1f\x7f-\x9f\\/:*?"<>|\ud800-\udfff]', "-", name).strip(". ") or "file"
+    plain = re.sub(r"[^\x20-\x7e]", "-", safe)
+    said = f'attachment; filename="{plain}"'
+    return said if plain == safe else f"{said}; filename*=UTF-8''{quote(safe, safe='')}"

@@ -8,7 +8,8 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from starlette.exceptions import HTTPException
@@ -18,27 +19,30 @@ from starlette.types import Receive, Scope, Send
 
 from .. import Connection, JobNotFound, OptionsError, OxcartError, PayloadError, Refused, __version__
 from ..errors import ConnectionFailed
-from . import assets, audit, bulk, openapi, shapes
-from .access import VIEW, Access
-from .answers import json_response
+from . import alerts as alerting
+from . import assets, audit, bulk, bull_board, mcp, openapi, shapes
+from .access import LOOKING, Access
+from .answers import File, file_response, json_response
 from .ask import Ask, Refusal, not_found
 from .auth import Auth, ask, challenge_of
 from .board import Board
+from .forms import Forms
 from .guard import MAX_BODY, Guard, shown_host
 from .live import Live
 from .paths import Place, Table, place_of
 from .redact import SECRET_WORDS, Redactor
 from .routes import ROUTES, Route
+from .wsgi import ENVIRON, Wsgi
 
 log = logging.getLogger("oxcart.dashboard")
 
 _TABLE = Table(ROUTES)
 
-LOOKING = VIEW | {"reveal", "audit", "redis"}
-"""The actions that change nothing: what is left of a user's in a dashboard that is read only."""
-
 STREAM_S = 600
 """How long a live stream lasts; the browser opens the next one, and is asked again who it is."""
+
+DEEPEST_BODY = 200
+"""How deep the JSON of a body may go."""
 
 CLOSED = "This dashboard has no log-in, so it answers this machine only."
 HOW_TO_OPEN = """from oxcart.dashboard import Dashboard, basic
@@ -68,7 +72,9 @@ class Dashboard:
     With `enabled=False` there is nothing here but 404. `environment` is a word for a strip across the top.
     `allowed_hosts` are the names that it may be called by (`*.example.com` for all below), any if not given;
     `allowed_origins` whose pages may send actions besides its own, such as `https://admin.example.com`;
-    `frame_ancestors` whose pages may show it in a frame.
+    `frame_ancestors` whose pages may show it in a frame. `schemas` say what the data of jobs have to be like, by queue
+    and name: a Pydantic model, a dataclass, a typed dict, or a JSON Schema. The page makes forms of them.
+    `alerts` are rules (`Alert`) that are looked at while it runs: see `start`.
 
     Raises `OptionsError` for what can't be right. Example: `app.mount("/admin/queues", Dashboard(auth=who_is_it))`
     """
@@ -88,6 +94,8 @@ class Dashboard:
         allowed_hosts: Sequence[str] | None = None,
         allowed_origins: Sequence[str] = (),
         frame_ancestors: Sequence[str] | None = None,
+        schemas: Mapping[str, Mapping[str, Any]] | None = None,
+        alerts: Sequence[alerting.Alert] = (),
     ) -> None:
         if isinstance(queues, str) or not all(isinstance(cast(object, name), str) for name in queues or ()):
             raise OptionsError("queues: a list of names of queues, or None for all")
@@ -109,6 +117,8 @@ class Dashboard:
         )
         self._assets = assets.Assets()
         self._journal = audit.Journal()
+        self._forms = Forms(schemas)
+        self._alerts = alerting.check_alerts(alerts)
         self._running: Running | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,6 +131,15 @@ class Dashboard:
             response = await self._answer(Request(scope, receive))
             await response(scope, receive, send)
 
+    async def start(self) -> None:
+        """Begin to look at the rules of `alerts`. Without them it does nothing.
+
+        An application that is run alone does it at its start. One that is mounted does it at the first request, unless
+        it is told earlier, such as in the lifespan of the application that it is mounted in.
+        """
+        if self._enabled:
+            self._run()
+
     async def close(self) -> None:
         """End live streams, and close the connection unless it is shared. A request after that opens it again.
 
@@ -130,15 +149,24 @@ class Dashboard:
         if running is None or running.loop is not asyncio.get_running_loop():
             return
         await running.live.close()
+        await alerting.close(running.board)
         await bulk.close(running.board)
         await running.board.close()
         if self._connection is None:
             await running.board.connection.close()
 
+    def wsgi(self) -> Wsgi:
+        """The same as a WSGI application, for Flask and others that know no ASGI. Its `close` closes the dashboard.
+
+        Example: `app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/admin/queues": dashboard.wsgi()})`
+        """
+        return Wsgi(self)
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                await self.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()
@@ -157,8 +185,10 @@ class Dashboard:
                     environment=self._environment,
                     read_only=self._read_only,
                     journal=self._journal,
+                    forms=self._forms,
                 )
             )
+            alerting.watch(self._running.board, self._alerts).start()
         return self._running
 
     # ------------------------------------------------------------------------------------------------ answering
@@ -189,10 +219,8 @@ class Dashboard:
             return await self._api(request, place, access)
         if request.method not in ("GET", "HEAD"):
             raise Refusal(405, "invalid", "Pages can only be read.")
-        page = self._assets.page(
-            {"base": place.mount, "title": self._title, "version": __version__, "environment": self._environment}
-        )
-        return assets.send(page, request)
+        config = {"base": place.mount, "title": self._title, "version": __version__, "environment": self._environment}
+        return assets.send(self._assets.page({**config, "live": ENVIRON not in request.scope}), request)
 
     async def _access(self, request: Request) -> Access:
         """Who asks. Raises a `Refusal` if nobody knows."""
@@ -211,6 +239,10 @@ class Dashboard:
 
     async def _api(self, request: Request, place: Place, access: Access) -> Response:
         who = access.user or (request.client.host if request.client else "")
+        if place.is_bull_board:
+            return await self._bull_board(request, place, access, who)
+        if place.rest == ("mcp",):
+            return await self._mcp(request, access, who)
         if request.method == "POST":
             self._guard.check_write(request, who)
         else:
@@ -220,31 +252,37 @@ class Dashboard:
         if place.rest == ("live",) and request.method == "GET":
             return self._live(request, access)
         route, path = _TABLE.find(request.method, place.rest)
-        query = dict(request.query_params)
-        if request.method != "POST":
-            _check_may(access, route.action)
-            return json_response(await route.handler(self._run().board, Ask(access, path, query)), request)
-        body = await _read_body(request)
-        return json_response(await self._write(route, Ask(access, path, query, body)), request)
+        query = _query_of(request)
+        body = await _read_body(request) if request.method == "POST" else dict[str, Any]()
+        return _answer_of(await self._dispatch(route, Ask(access, path, query, body)), request)
 
-    async def _write(self, route: Route, asked: Ask) -> Any:
-        """Change something, and note who did it and what came of it, whether it went well or not."""
+    async def _dispatch(self, route: Route, asked: Ask) -> Any:
+        """Answer what a route answers, if the user may ask for it; what changes something is noted."""
+        if route.noted or route.method != "GET":
+            return await self._note_all(route, asked)
+        _check_may(asked.access, route.action)
+        return await route.handler(self._run().board, asked)
+
+    async def _note_all(self, route: Route, asked: Ask) -> Any:
+        """Answer, and note who asked and what came of it, whether it went well or not."""
         board = self._run().board
         result = "broken"
         try:
             _check_may(asked.access, route.action)
             answer = await route.handler(board, asked)
-            result = str(cast(dict[str, Any], answer).get("text") or "ok")
+            result = answer.text if isinstance(answer, File) else str(answer.get("text") or "ok")
             return answer
         except (Refusal, OxcartError) as error:
             result = f"refused: {board.redactor.text(str(error))}"
             raise
         finally:
-            if not route.path.endswith("/preview"):  # which changes nothing
+            board.pulse.touch(asked.path.get("queue", ""))
+            began = route.path == audit.NOTES_ITSELF and result == "ok"
+            if not began and not route.path.endswith("/preview"):  # which changes nothing
                 self._note(board, audit.action_of(route.path), asked, result)
 
     def _note(self, board: Board, action: str, asked: Ask, result: str) -> None:
-        target = board.redactor.text(audit.target_of(asked.path, asked.body))
+        target = board.redactor.text(audit.target_of(asked.path, asked.body or asked.query))
         entry: shapes.AuditEntry = {
             "at": board.clock(),
             "user": asked.access.user,
@@ -255,8 +293,26 @@ class Dashboard:
         }
         board.journal.write(entry)
 
+    async def _bull_board(self, request: Request, place: Place, access: Access, who: str) -> Response:
+        query, body = dict(request.query_params), dict[str, Any]()
+        if request.method in ("GET", "HEAD"):
+            self._guard.check_read(request, who)
+        else:
+            self._guard.check_plain_write(request, who)
+            body = await _read_body(request)
+        return await bull_board.answer(self._run().board, request, place.rest, Ask(access, {}, query, body))
+
+    async def _mcp(self, request: Request, access: Access, who: str) -> Response:
+        if request.method != "POST":
+            raise Refusal(405, "invalid", "Messages of MCP are POSTed; there is no stream here.")
+        self._guard.check_plain_write(request, who)
+        answer = await mcp.answer(await _read_body(request), access, self._dispatch, self._explain)
+        return Response(status_code=202) if answer is None else json_response(answer, request)
+
     def _live(self, request: Request, access: Access) -> Response:
         _check_may(access, "view")
+        if ENVIRON in request.scope:
+            return Response(status_code=204)  # which a browser takes for an end
         stream = self._run().live.stream(Ask(access, query=dict(request.query_params)))
         headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
         return StreamingResponse(_while_served(stream), media_type="text/event-stream", headers=headers)
@@ -272,6 +328,9 @@ class Dashboard:
         asks = self._auth is not None and challenge_of(self._auth)
         if status == 401 and asks and "x-oxcart" not in request.headers and "www-authenticate" not in headers:
             headers["WWW-Authenticate"] = asks
+        if place.is_bull_board:
+            told = bull_board.shape_of(error, status, problem["message"], request.method)
+            return json_response(told, request, status, headers)
         if place.is_api or place.is_static:
             return json_response(problem, request, status, headers)
         return self._problem_page(status, problem, request, place, headers)
@@ -334,10 +393,39 @@ async def _while_served(stream: AsyncIterator[str]) -> AsyncIterator[str]:
         await cast(Any, stream).aclose()
 
 
+def _answer_of(answer: Any, request: Request) -> Response:
+    """A shape as JSON; a file as it is."""
+    if not isinstance(answer, File):
+        return json_response(answer, request)
+    if not isinstance(answer.body, str):
+        answer = replace(answer, body=_unless_left(answer.body))
+    return file_response(answer, request)
+
+
+async def _unless_left(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """A file, broken off when the server ends, which would otherwise wait for it."""
+    try:
+        async for piece in pieces:
+            yield piece
+            if _server_is_leaving():
+                raise ConnectionAbortedError("the server ends: a file that it was sending is broken off")
+    finally:
+        await cast(Any, pieces).aclose()
+
+
 def _server_is_leaving() -> bool:
     """Whether uvicorn has had its signal: it is the one that handles signals then, and knows it before we are told."""
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return getattr(server, "should_exit", False) is True
+
+
+def _query_of(request: Request) -> dict[str, str]:
+    """The words of the query. What is said twice can't be meant."""
+    words = request.query_params.multi_items()
+    query = dict(words)
+    if len(query) < len(words):
+        raise Refusal(400, "invalid", "The query says something more than once.")
+    return query
 
 
 async def _read_body(request: Request) -> dict[str, Any]:
@@ -354,7 +442,20 @@ async def _read_body(request: Request) -> dict[str, Any]:
         raise Refusal(400, "invalid", "The body is not JSON.") from None
     if not isinstance(found, dict):
         raise Refusal(400, "invalid", "The body has to be a JSON object.")
+    if _is_deeper(found, DEEPEST_BODY):
+        raise Refusal(400, "invalid", f"The body is nested more than {DEEPEST_BODY} levels deep.")
     return cast(dict[str, Any], found)
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(most):
+        objects = (cast(dict[str, Any], one).values() for one in level if isinstance(one, dict))
+        lists = (cast(list[Any], one) for one in level if isinstance(one, list))
+        level = [one for some in (*objects, *lists) for one in some if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _no_constant(word: str) -> Any:

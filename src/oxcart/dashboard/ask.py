@@ -55,7 +55,7 @@ class Ask:
 
     def flag(self, name: str) -> bool:
         """Whether the query says `name=1`."""
-        return self.query.get(name) in ("1", "true")
+        return self.one_of(name, ("0", "1", "false", "true"), "0") in ("1", "true")
 
     def one_of(self, name: str, words: tuple[str, ...], default: str | None = None) -> str:
         """One of these words from the query."""

@@ -73,7 +73,11 @@ class Assets:
         if name not in self._files:
             if name not in self._paths:
                 return None
-            self._files[name] = File.of(name, self._paths[name].read_bytes())
+            try:
+                body = self._paths[name].read_bytes()
+            except OSError:
+                return None  # another version has been installed over the one that runs
+            self._files[name] = File.of(name, body)
         return self._files[name]
 
     def page(self, config: dict[str, Any]) -> File:

@@ -18,6 +18,7 @@ from ..errors import OptionsError
 from .access import Access, Role
 from .ask import Refusal
 from .guard import Buckets
+from .wsgi import ENVIRON
 
 Auth = Callable[[HTTPConnection], "Access | Awaitable[Access | None] | None"]
 """(request) → what that user may do, or None for "not known"; plain or async. The request is Starlette's."""
@@ -146,12 +147,20 @@ def any_of(*auths: Auth) -> Auth:
 
 
 async def ask(auth: Auth, request: HTTPConnection) -> Access | None:
-    """What an auth function says, whether it is async or not. Anything but an `Access` or None is its bug."""
-    answer = auth(request)
+    """What an auth function says, whether it is async or not. Anything but an `Access` or None is its bug.
+
+    Under WSGI a plain one has a thread to itself: it may ask a database, and the event loop is everybody's.
+    """
+    in_thread = ENVIRON in request.scope and not _is_async(auth)
+    answer = await asyncio.to_thread(auth, request) if in_thread else auth(request)
     found = cast(object, await answer if inspect.isawaitable(answer) else answer)
     if found is not None and not isinstance(found, Access):
         raise TypeError(f"auth answered {type(found).__name__}: it has to be an Access, or None for a user not known")
     return found
+
+
+def _is_async(auth: Auth) -> bool:
+    return inspect.iscoroutinefunction(auth) or inspect.iscoroutinefunction(getattr(auth, "__call__", None))  # noqa: B004
 
 
 def challenge_of(auth: Auth) -> str | None:

@@ -9,15 +9,20 @@ from collections.abc import Sequence
 
 from .. import Connection, Queue, find_queues
 from ..clock import Clock, system_clock
-from ..errors import ConnectionFailed, OptionsError
+from ..errors import ConnectionFailed, OptionsError, OxcartError, ScriptError, ServerRefused
 from .ask import Ask, not_found
 from .audit import Journal
+from .forms import Forms
+from .pulse import Pulse
 from .redact import Redactor
 
 log = logging.getLogger("oxcart.dashboard")
 
 FRESH_S = 10
 """How long the names of queues that were found are taken for true."""
+
+MOST_NOTED = 1000
+"""How many names are noted for the next process."""
 
 
 class Board:
@@ -34,6 +39,7 @@ class Board:
         environment: str | None = None,
         read_only: bool = False,
         journal: Journal | None = None,
+        forms: Forms | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self.connection = connection
@@ -44,12 +50,17 @@ class Board:
         self.read_only = read_only
         self.clock = clock
         self.journal = journal or Journal()
+        self.forms = forms or Forms()
+        self.pulse = Pulse()
         self._named = None if queues is None else tuple(queues)
         self._found: tuple[str, ...] = ()
         self._found_once = False
         self._found_at = float("-inf")
         self._fresh_s: float = FRESH_S
         self._search: asyncio.Task[None] | None = None
+        self._noting: asyncio.Task[None] | None = None
+        self._noted: frozenset[str] | None = None
+        """The names that are noted in Redis, as far as we know."""
         self._queues: dict[str, Queue] = {}
 
     async def names(self, ask: Ask) -> list[str]:
@@ -75,9 +86,10 @@ class Board:
 
     async def close(self) -> None:
         """Look for queues no more."""
-        if self._search is not None:
-            self._search.cancel()
-            await asyncio.wait([self._search])
+        for task in (self._search, self._noting):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
 
     async def _all(self) -> tuple[str, ...]:
         """The names, which are looked for in the background: that takes long in a Redis with many keys."""
@@ -85,14 +97,26 @@ class Board:
             return self._named
         if time.monotonic() - self._found_at > self._fresh_s and (self._search is None or self._search.done()):
             self._search = asyncio.create_task(self._find())
-        if self._search is not None and (not self._found_once or self._search.done()):
-            await asyncio.shield(self._search)
+        if self._search is not None and not self._found_once:
+            await self._noted_or_found(self._search)
+        if self._search is not None and self._search.done():
+            await self._search
         return self._found
+
+    async def _noted_or_found(self, search: asyncio.Task[None]) -> None:
+        """Begin with the names that were found last time, by whatever process, while all keys are looked through."""
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._read_noted())
+        await asyncio.wait({search, self._noting}, return_when=asyncio.FIRST_COMPLETED)
+        if not search.done() and not self._found_once:
+            await asyncio.shield(search)
 
     async def _find(self) -> None:
         begun = time.monotonic()
         try:
-            self._found = tuple(await find_queues(self.connection, self.prefix))
+            found = await find_queues(self.connection, self.prefix)
+            await self._note(found)
+            self._found = tuple(found)
             self._found_once = True
         except ConnectionFailed:
             if not self._found_once:
@@ -100,6 +124,42 @@ class Board:
             log.warning("the names of the queues can't be looked for: Redis is away")
         self._found_at = time.monotonic()
         self._fresh_s = max(FRESH_S, 20 * (self._found_at - begun))
+
+    async def _read_noted(self) -> None:
+        """The names that are noted in Redis, of queues that are still there."""
+        execute = self.connection.transport.execute
+        try:
+            noted: list[str] = await execute("SMEMBERS", self._noted_at)
+            self._noted = frozenset(noted)
+            names = [name for name in sorted(noted)[:MOST_NOTED] if name and ":" not in name]
+            there = await asyncio.gather(*(execute("EXISTS", self.open(name).keys.one("meta")) for name in names))
+        except OxcartError as error:
+            log.debug("the names that were noted can't be read: %s", error)
+            return
+        found = tuple(name for name, one in zip(names, there, strict=True) if one)
+        if found and not self._found_once:
+            self._found, self._found_once = found, True
+
+    async def _note(self, found: Sequence[str]) -> None:
+        """For whoever looks next: only what has changed, and nothing in a dashboard that is for looking only."""
+        if self.read_only:
+            return
+        execute = self.connection.transport.execute
+        try:
+            if self._noted is None:
+                self._noted = frozenset(await execute("SMEMBERS", self._noted_at))
+            here = frozenset(found[:MOST_NOTED])
+            for command, names in (("SADD", here - self._noted), ("SREM", self._noted - here)):
+                if names:
+                    await execute(command, self._noted_at, *sorted(names))
+            self._noted = here
+        except (ServerRefused, ScriptError) as error:
+            log.debug("the names of the queues can't be noted: %s", error)
+
+    @property
+    def _noted_at(self) -> str:
+        """No queue has a key of this name: those of queues have another part behind."""
+        return f"oxcart:{self.prefix}:queues"
 
     async def _is_there(self, name: str) -> bool:
         """Whether a queue is one of ours; also one that has come since we looked last."""

@@ -12,11 +12,11 @@ from typing import Any, Literal, cast
 from weakref import WeakKeyDictionary
 
 from .. import ConnectionFailed, InvalidState, Job, JobNotFound, OxcartError, Queue
-from . import rows, shapes
+from . import audit, direct, rows, shapes
 from .access import Access
 from .ask import Ask, Refusal, invalid, not_found
 from .board import Board
-from .finding import Wanted
+from .finding import FINISHED, Wanted
 
 log = logging.getLogger("oxcart.dashboard")
 
@@ -44,8 +44,6 @@ STATES: dict[Action, tuple[str, ...]] = {
 }
 """Which jobs each action is for. Active jobs belong to their worker."""
 
-FILTER = ("q", "path", "name", "error", "fingerprint", "from", "to")
-
 _DO: dict[Action, Callable[[Job], Awaitable[Any]]] = {
     "retry": lambda job: job.retry(),
     "promote": lambda job: job.promote(),
@@ -66,6 +64,7 @@ class Target:
     def read(cls, ask: Ask) -> Target:
         """From the body of a request."""
         action = _action(ask)
+        wanted = Wanted.parse(ask.body, ask.access)
         if "ids" in ask.body:
             ids = tuple(dict.fromkeys(cast(list[Any], ask.given("ids", list))))
             if not ids or len(ids) > MOST_IDS or not all(isinstance(one, str) and one for one in ids):
@@ -74,14 +73,7 @@ class Target:
         state = ask.given("state", str)
         if state not in STATES[action]:
             raise invalid(f"state={state[:40]!r}: {action} is for jobs that are {' or '.join(STATES[action])}")
-        return cls(action, None, state, Wanted.parse(ask.body, ask.access))
-
-    def words(self, ask: Ask) -> str:
-        """Which they are, for the journal."""
-        if self.ids is not None:
-            return f"{len(self.ids)} jobs: {', '.join(self.ids[:5])}{', …' if len(self.ids) > 5 else ''}"
-        asked = [f"{name}={ask.body[name]}" for name in FILTER if ask.body.get(name) not in (None, "")]
-        return ", ".join([f"{self.state} jobs", *asked])
+        return cls(action, None, state, wanted)
 
     def fits(self, board: Board, access: Access, job: Job) -> bool:
         """Whether a job is meant. Which ids are meant was said."""
@@ -94,21 +86,28 @@ class Target:
         assert self.state is not None
         return (await queue.counts(self.state))[self.state]
 
-    async def jobs(self, queue: Queue) -> AsyncIterator[list[Job | None]]:
-        """Some at a time; None stands for one that is gone."""
+    async def jobs(
+        self, board: Board, access: Access, queue: Queue, total: int, gone: Callable[[], int]
+    ) -> AsyncIterator[list[Job | None]]:
+        """Some at a time; None stands for one that is gone. `gone` says how many have left the state by what was done.
+
+        Of those in a state only what the action and the filter need is read, and never all their ids at once: there may
+        be millions.
+        """
         if self.ids is not None:
             for start in range(0, len(self.ids), AT_ONCE):
                 yield await asyncio.gather(*(queue.job(one) for one in self.ids[start : start + AT_ONCE]))
             return
         assert self.state is not None
-        some: list[Job | None] = []
-        async for job in queue.iter_jobs(self.state):
-            some.append(job)
-            if len(some) == AT_ONCE:
-                yield some
-                some = []
-        if some:
-            yield some
+        async for found in direct.walk(board, queue, self.state, self._reading(access), total, gone):
+            for start in range(0, len(found), AT_ONCE):
+                yield [None if one is None else one.job for one in found[start : start + AT_ONCE]]
+
+    def _reading(self, access: Access) -> direct.Reading:
+        if not self.wanted.everything:
+            return self.wanted.reading(access)
+        # A retry has to know where in the line the job was to be.
+        return direct.Reading((), ("opts",) if self.action == "retry" else (), direct.LARGEST_TEXT, direct.BUDGET)
 
 
 def _action(ask: Ask) -> Action:
@@ -148,6 +147,8 @@ class Run:
         self.ended_at: float | None = None
         """By the clock that never jumps."""
         self._task: asyncio.Task[None] | None = None
+        self._entry: shapes.AuditEntry | None = None
+        """What the journal has of it."""
 
     @property
     def is_running(self) -> bool:
@@ -175,13 +176,11 @@ class Run:
 
     async def _run(self) -> None:
         try:
-            self.shape["total"] = await self._target.size(self._from)
-            async for some in self._target.jobs(self._from):
+            total = self.shape["total"] = await self._target.size(self._from)
+            async for some in self._target.jobs(self._board, self._access, self._from, total, self._gone):
                 if self.shape["cancelled"]:
                     break
                 await asyncio.gather(*(self._one(job) for job in some))
-                # More may be there than in the beginning, and some that were counted are gone.
-                self.shape["total"] = max(self.shape["total"], self.shape["looked_at"])
         except ConnectionFailed as error:
             self._problem(f"Redis can't be reached, so it stopped: {error}")
         except Exception as error:  # it runs on its own: nobody else would be told
@@ -190,24 +189,32 @@ class Run:
         finally:
             self.shape["ended"] = self._board.clock()
             self.ended_at = time.monotonic()
-            self._note()
+            self.note()
 
-    def _note(self) -> None:
-        """Its end is for the journal; that it was begun is noted as any action is."""
+    def note(self) -> None:
+        """For the journal: that it was begun, if it takes long, and what came of it. Both are one entry there."""
         shape = self.shape
         result = f"{shape['done']} done, {shape['skipped']} skipped, {shape['failed']} failed"
         result += ", cancelled" if shape["cancelled"] else ""
         result += f": {shape['problem']}" if shape["problem"] else ""
-        self._board.journal.write(
+        result = "under way" if self.is_running else result
+        if self._entry is not None:
+            self._board.journal.amend(self._entry, result)
+            return
+        self._entry = self._board.journal.write(
             {
-                "at": self._board.clock(),
+                "at": shape["begun"],
                 "user": shape["user"],
-                "action": shape["action"],
+                "action": f"bulk {shape['action']}",
                 "queue": shape["queue"],
                 "target": self._about,
                 "result": result,
             }
         )
+
+    def _gone(self) -> int:
+        """How many of those that were looked at are not in their state any more, as far as it is known."""
+        return self.shape["done"] + self.shape["skipped"]
 
     async def _one(self, job: Job | None) -> None:
         self.shape["looked_at"] += 1
@@ -277,6 +284,13 @@ def runs_of(board: Board) -> Runs:
     return _RUNS.setdefault(board, Runs())
 
 
+async def ended(board: Board, task_id: str) -> None:
+    """Wait until a task has come to its end."""
+    run = runs_of(board).get(task_id)
+    while run is not None and run.is_running:
+        await run.wait(60)
+
+
 async def close(board: Board) -> None:
     """End the tasks of this board: the server goes down."""
     await runs_of(board).close()
@@ -291,13 +305,16 @@ async def preview(board: Board, ask: Ask) -> shapes.Preview:
     queue = await board.queue(ask)
     found = _Found()
     if target.ids is not None:
-        async for some in target.jobs(queue):
-            found.add([job for job in some if job is not None])
+        async for some in target.jobs(board, ask.access, queue, len(target.ids), lambda: 0):
+            found.add([direct.Light(job) for job in some if job is not None])
     elif target.wanted.everything:
-        await _look_at_ends(queue, target, found)
+        await _look_at_ends(board, queue, target, found)
     else:
         await _look_for(board, ask.access, queue, target, found)
-    samples = [rows.row(board, ask.access, job, target.state or str(await job.state())) for job in found.samples]
+    samples = [
+        rows.row(board, ask.access, one.job, target.state or str(await one.job.state()), sizes=one.sizes)
+        for one in found.samples
+    ]
     return {
         "count": found.count,
         "exact": found.exact,
@@ -311,9 +328,11 @@ async def start(board: Board, ask: Ask) -> shapes.Task:
     """Begin a bulk action; when it is quick, its end is in the answer."""
     target = Target.read(ask)
     queue = await board.queue(ask)
-    run = Run(board, queue, target, ask.access, board.redactor.text(target.words(ask)))
+    run = Run(board, queue, target, ask.access, board.redactor.text(audit.target_of(ask.path, ask.body)))
     runs_of(board).add(run)
     await run.wait(SOON_S)
+    if run.is_running:
+        run.note()  # that it was begun, should this process not see its end
     return run.shape
 
 
@@ -353,26 +372,26 @@ class _Found:
         self.exact = True
         self.oldest: int | None = None
         self.newest: int | None = None
-        self.samples: list[Job] = []
+        self.samples: list[direct.Light] = []
 
-    def add(self, jobs: list[Job]) -> None:
+    def add(self, jobs: list[direct.Light]) -> None:
         self.count += len(jobs)
         self.samples += jobs[: SAMPLES - len(self.samples)]
         self.see_ages(jobs)
 
-    def see_ages(self, jobs: list[Job]) -> None:
-        ages = [age for job in jobs if (age := _since(job)) is not None]
+    def see_ages(self, jobs: list[direct.Light]) -> None:
+        ages = [age for one in jobs if (age := _since(one.job)) is not None]
         if ages:
             self.oldest = min([*ages, *([] if self.oldest is None else [self.oldest])])
             self.newest = max([*ages, *([] if self.newest is None else [self.newest])])
 
 
-async def _look_at_ends(queue: Queue, target: Target, found: _Found) -> None:
+async def _look_at_ends(board: Board, queue: Queue, target: Target, found: _Found) -> None:
     """All jobs of a state: their number is known, and the oldest and the newest stand at its ends."""
     assert target.state is not None
     first, last = await asyncio.gather(
-        queue.jobs(target.state, start=0, end=SAMPLES - 1, ascending=False),
-        queue.jobs(target.state, start=0, end=0, ascending=True),
+        direct.page(board, queue, target.state, 0, SAMPLES, False),
+        direct.page(board, queue, target.state, 0, 1, True),
     )
     found.count = await target.size(queue)
     found.samples = first
@@ -383,13 +402,14 @@ async def _look_for(board: Board, access: Access, queue: Queue, target: Target, 
     """Jobs that match, page by page, as long as a preview may take."""
     assert target.state is not None
     until = time.monotonic() + PREVIEW_S
-    start = 0
+    start, reading = 0, target.wanted.reading(access)
+    upward = target.state not in FINISHED
     while True:
-        page = await queue.jobs(target.state, start=start, end=start + PREVIEW_PAGE - 1)
-        found.add([job for job in page if target.fits(board, access, job)])
-        start += PREVIEW_PAGE
-        if len(page) < PREVIEW_PAGE:
+        page = await direct.some(board, queue, target.state, start, PREVIEW_PAGE, upward, reading)
+        if not page:
             return
+        found.add([one for _, one in page if one is not None and target.fits(board, access, one.job)])
+        start += len(page)
         if time.monotonic() > until:
             found.exact = False
             return

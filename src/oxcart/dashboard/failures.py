@@ -11,9 +11,13 @@ from . import direct, rows, shapes, traces
 from .ask import Ask, not_found
 from .board import Board
 from .kept import kept
+from .recorded_failures import Recorded, recorded_failures
+from .stats import recorded
 
 MOST = 2000
-"""How many of the newest failed jobs are looked at, in all queues together."""
+"""How many of the newest failed jobs are looked at, in all queues together, unless more are asked for."""
+
+MOST_EVER = 20_000
 
 LEAST = 50
 """How many of each queue at least."""
@@ -29,25 +33,28 @@ FIELDS = ("name", "failedReason", "stacktrace", "finishedOn")
 
 
 async def groups(board: Board, ask: Ask) -> shapes.Failures:
-    """`GET /failures?queue=`: the largest group first."""
+    """`GET /failures?queue=&count=`: the largest group first, of the `count` newest failed jobs."""
     names = await board.names(ask)
     wanted = ask.text("queue")
     if wanted is not None:
         if wanted not in names:
             raise not_found(f"there is no queue {wanted!r} here")
         names = [wanted]
-    return await kept(board).get(("failures", *names), FRESH_S, lambda: _look(board, names))
+    most = ask.whole("count", MOST, 1, MOST_EVER)
+    return await kept(board).get(("failures", most, *names), FRESH_S, lambda: _look(board, names, most))
 
 
-async def _look(board: Board, names: list[str]) -> shapes.Failures:
+async def _look(board: Board, names: list[str], most: int = MOST) -> shapes.Failures:
     queues = [board.open(name) for name in names]
     counts = await asyncio.gather(*(queue.counts("failed") for queue in queues))
     failed = {queue.name: count["failed"] for queue, count in zip(queues, counts, strict=True) if count["failed"]}
-    share = max(MOST // max(len(failed), 1), LEAST)
+    share = max(most // max(len(failed), 1), LEAST)
     found = _Groups(board.clock())
     for queue in queues:
-        if queue.name in failed and found.looked_at < MOST:
-            await _read(board, queue, found, min(share, MOST - found.looked_at))
+        if queue.name in failed and found.looked_at < most:
+            await _read(board, queue, found, min(share, most - found.looked_at))
+    counting = await recorded(board, queues)
+    found.record(await recorded_failures(board, counting, found.now), {queue.name for queue in counting})
     return {"now": found.now, "groups": found.shown(), "looked_at": found.looked_at, "total": sum(failed.values())}
 
 
@@ -77,6 +84,18 @@ class _Group:
     last: int | None = None
     per_hour: list[int] = field(default_factory=lambda: [0] * HOURS)
     ids: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    recorded: int | None = None
+    recorded_per_hour: list[int] = field(default_factory=lambda: [0] * HOURS)
+
+    def record(self, queue: str, found: Recorded) -> None:
+        """Workers counted failures of this kind."""
+        self.recorded = (self.recorded or 0) + sum(found.per_hour)
+        self.recorded_per_hour = [a + b for a, b in zip(self.recorded_per_hour, found.per_hour, strict=True)]
+        if found.name:
+            self.names.setdefault(found.name, 0)
+        self.queues.setdefault(queue, 0)
+        times = [at for at in (self.first, self.last, found.first, found.last) if at is not None]
+        self.first, self.last = min(times, default=None), max(times, default=None)
 
     def shown(self) -> shapes.FailureGroup:
         queues = [name for name, _ in self.queues.most_common()]
@@ -86,12 +105,14 @@ class _Group:
             "message": self.failure.message,
             "example": self.failure.example,
             "count": self.count,
+            "recorded": self.recorded,
             "names": [name for name, _ in self.names.most_common(MOST_NAMES)],
             "queues": queues,
             "first": self.first,
             "last": self.last,
-            "per_hour": self.per_hour,
-            "ids": self.ids[queues[0]],
+            # Whoever has seen more of them: workers saw those that are gone too, but maybe not all workers count.
+            "per_hour": max(self.per_hour, self.recorded_per_hour, key=sum),
+            "ids": self.ids.get(queues[0], []),
         }
 
 
@@ -121,7 +142,19 @@ class _Groups:
         if 0 <= hours < HOURS:
             group.per_hour[HOURS - 1 - hours] += 1
 
+    def record(self, found: dict[tuple[str, str], Recorded], counting: set[str]) -> None:
+        """Add what workers counted. A group of queues where nobody counts has no such number."""
+        for group in self._groups.values():
+            if counting & group.queues.keys():
+                group.recorded = 0
+        for (queue, fingerprint), one in found.items():
+            self._groups.setdefault(fingerprint, _Group(one.failure)).record(queue, one)
+
     def shown(self) -> list[shapes.FailureGroup]:
         """The largest first; of equal ones, the newest."""
-        ordered = sorted(self._groups.values(), key=lambda group: (-group.count, -(group.last or 0)))
+
+        def order(group: _Group) -> tuple[int, int]:
+            return -max(group.count, group.recorded or 0), -(group.last or 0)
+
+        ordered = sorted(self._groups.values(), key=order)
         return [group.shown() for group in ordered]

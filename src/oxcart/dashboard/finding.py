@@ -86,6 +86,18 @@ class Wanted:
         """Whether any job fits."""
         return self == Wanted()
 
+    def reading(self, access: Access) -> direct.Reading:
+        """What has to be read of jobs to tell whether they fit, and to show them in a list."""
+        whole: list[str] = []
+        if self.error is not None or self.fingerprint is not None:
+            whole += ["failedReason", "stacktrace"]
+        if self.text is not None and self.path is None:
+            whole += ["name", "failedReason"]
+        if (self.text is not None or self.path is not None) and access.may("view_data"):
+            whole.append("data")
+        heavy = tuple(name for name in direct.ROW_HEAVY if name not in whole)
+        return direct.Reading((*direct.ROW, *dict.fromkeys(whole)), heavy, budget=direct.BUDGET)
+
     @property
     def timed(self) -> bool:
         return self.since is not None or self.until is not None
@@ -235,6 +247,8 @@ class Found:
     looked_at: int = 0
     cursor: str | None = None
     """To go on from; None when all was looked at."""
+    sizes: dict[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    """By the ids of jobs, how large the fields are that were not read."""
 
 
 @dataclass(slots=True)
@@ -271,7 +285,9 @@ class _Bounds:
 class Search:
     """Looks for jobs of a queue, state by state: finished ones newest first, others next to run first.
 
-    `named` is the text that is looked for as it was written, since it may be an id.
+    `named` is the text that is looked for as it was written, since it may be an id. `backwards`: others from their end,
+    so that those that workers take meanwhile don't make it pass over any that stay. `light`: of jobs only what is
+    searched and what a list shows is read.
     """
 
     def __init__(
@@ -282,12 +298,16 @@ class Search:
         wanted: Wanted,
         states: Sequence[str] = STATES,
         named: str | None = None,
+        backwards: bool = False,
+        light: bool = False,
     ) -> None:
         self._board = board
         self._access = access
         self._queue = queue
         self._wanted = wanted
         self._named = named
+        self._backwards = backwards
+        self._reading = wanted.reading(access) if light else None
         # A time is when a job finished: without a state, only those that did are asked for.
         narrow = wanted.timed and len(states) == len(STATES)
         self.states = [state for state in states if state in FINISHED] if narrow else list(states)
@@ -299,7 +319,10 @@ class Search:
         due = await direct.due_times(self._board, self._queue, delayed)
         return {
             "now": self._board.clock(),
-            "jobs": [rows.row(self._board, self._access, job, state, due.get(job.id)) for job, state in found.jobs],
+            "jobs": [
+                rows.row(self._board, self._access, job, state, due.get(job.id), found.sizes.get(job.id, rows.NOTHING))
+                for job, state in found.jobs
+            ],
             "looked_at": found.looked_at,
             "total": total,
             "cursor": found.cursor,
@@ -341,8 +364,8 @@ class Search:
             if bounds.reached(found):
                 return False
             start = position.offset
-            upward = state not in FINISHED
-            jobs = await self._queue.jobs(state, start=start, end=start + chunk - 1, ascending=upward)
+            upward = state not in FINISHED and not self._backwards
+            jobs, passed = await self._read(found, state, start, chunk, upward)
             for job in jobs:
                 if bounds.reached(found):
                     return False
@@ -354,10 +377,21 @@ class Search:
                 if job.id not in seen and self._wanted.fits(self._board, self._access, job, state):
                     seen.add(job.id)
                     found.jobs.append((job, state))
-            position.offset = start + chunk  # also past those that are gone
+            position.offset = start + passed  # also past those that are gone
             read = sum(len(job.record.fields.get("data", "")) for job in jobs)
             chunk = max(chunk // 4, 1) if read > LARGE else min(chunk * 2, LARGEST_CHUNK)
         return True
+
+    async def _read(self, found: Found, state: str, start: int, count: int, upward: bool) -> tuple[list[Job], int]:
+        """The jobs of a range, and how many places that were: fewer than asked for if they are large."""
+        if self._reading is None:
+            jobs = await self._queue.jobs(state, start=start, end=start + count - 1, ascending=upward)
+            return jobs, count
+        some = await direct.some(self._board, self._queue, state, start, count, upward, self._reading)
+        there = [one for _, one in some if one is not None]
+        found.sizes |= {one.job.id: one.sizes for one in there if one.sizes}
+        # With nothing there at all, the end was reached.
+        return [one.job for one in there], len(some) or count
 
     async def _by_id(self) -> tuple[Job, str] | None:
         """The job that has the text for its id: no need to look for it among all others."""

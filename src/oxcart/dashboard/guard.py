@@ -100,11 +100,23 @@ class Guard:
     def check_write(self, request: HTTPConnection, who: str) -> None:
         """What changes something comes from the dashboard's own page, or from a program that says so."""
         self._check_origin(request)
-        if MARK not in request.headers:
+        if not request.headers.get(MARK):
             raise Refusal(403, "forbidden", f"Requests that change something need the header {MARK}: 1.")
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
+        if _kind_of_body(request) != "application/json":
             raise Refusal(415, "invalid", "The body has to be JSON, with Content-Type: application/json.")
+        self._check_rate(self._writes, who)
+
+    def check_plain_write(self, request: HTTPConnection, who: str) -> None:
+        """The same for routes whose callers know nothing of our header: Bull Board's page, and programs written for it.
+
+        A page elsewhere can send a form without being asked, but then the browser says where it comes from, and what
+        it has sent is no JSON.
+        """
+        self._check_origin(request)
+        kind = _kind_of_body(request)
+        has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+        if kind != "application/json" and (kind or has_body):
+            raise Refusal(415, "invalid", "A body has to be JSON, with Content-Type: application/json.")
         self._check_rate(self._writes, who)
 
     def _check_origin(self, request: HTTPConnection) -> None:
@@ -133,7 +145,9 @@ def security_headers(frame_ancestors: Sequence[str] | None = None) -> dict[str, 
     framed_by = " ".join(ancestors) or "'none'"
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        f"font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {framed_by}"
+        f"font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {framed_by}; "
+        # Text can't become a script or markup in the page, whatever a mistake in it would do with the text.
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     headers = {
         "Content-Security-Policy": policy,
@@ -144,6 +158,10 @@ def security_headers(frame_ancestors: Sequence[str] | None = None) -> dict[str, 
         "X-Robots-Tag": "noindex",
     }
     return headers if ancestors else {**headers, "X-Frame-Options": "DENY"}
+
+
+def _kind_of_body(request: HTTPConnection) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def host_of(request: HTTPConnection) -> str:

@@ -217,13 +217,18 @@ async def logs(board: Board, ask: Ask) -> shapes.Logs:
 
 
 @dataclass(slots=True)
-class _Branch:
+class Branch:
     """A job of a flow, and what was found below it."""
 
     node: Node
-    children: list[_Branch] = field(default_factory=list["_Branch"])
-    total: int = 0
-    """How many children it has in all."""
+    children: list[Branch] = field(default_factory=list["Branch"])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    """How many children it has, by what became of them."""
+
+    @property
+    def total(self) -> int:
+        """How many children it has in all."""
+        return sum(self.counts.values())
 
     @property
     def place(self) -> tuple[str, str]:
@@ -235,14 +240,14 @@ async def flow(board: Board, ask: Ask) -> shapes.Flow:
     queue = await board.queue(ask)
     job = await _job(queue, ask)
     depth, most = ask.whole("depth", 5, 1, 10), ask.whole("children", 20, 1, 100)
-    top = await _root(board, ask, job) if ask.flag("whole") else job
+    top = await root_of(board, ask, job) if ask.flag("whole") else job
     flows = FlowProducer(connection=board.connection, prefix=board.prefix, clock=board.clock)
-    branch = await _grow(board, ask, flows, top, depth, most)
+    branch = await grow(board, ask, flows, top, depth, most)
     root = _shown_node(board, ask, branch)
     return {"now": board.clock(), "root": root, "of": {"queue": queue.name, "id": rows.sendable(job.id)}}
 
 
-async def _root(board: Board, ask: Ask, job: Job) -> Job:
+async def root_of(board: Board, ask: Ask, job: Job) -> Job:
     """The highest job above it that is there and that the user may see."""
     seen = {(job.queue_name, job.id)}
     for _ in range(HIGHEST):
@@ -257,12 +262,12 @@ async def _root(board: Board, ask: Ask, job: Job) -> Job:
     return job
 
 
-async def _grow(board: Board, ask: Ask, flows: FlowProducer, top: Job, depth: int, most: int) -> _Branch:
+async def grow(board: Board, ask: Ask, flows: FlowProducer, top: Job, depth: int, most: int) -> Branch:
     """Read a tree level by level, so that its size can be bounded."""
     first = await flows.get(top.queue_name, top.id, depth=2, max_children=most)
     if first is None:
         raise not_found(f"There is no job {top.id} in {top.queue_name} (any more).")
-    root = _Branch(first)
+    root = Branch(first)
     seen = {root.place}
     level = [root]
     for further in range(depth):
@@ -278,10 +283,10 @@ async def _grow(board: Board, ask: Ask, flows: FlowProducer, top: Job, depth: in
     return root
 
 
-async def _count_children(level: list[_Branch]) -> None:
+async def _count_children(level: list[Branch]) -> None:
     counts = await asyncio.gather(*(branch.node.job.dependency_counts() for branch in level))
     for branch, count in zip(level, counts, strict=True):
-        branch.total = sum(count.values())
+        branch.counts = count
 
 
 def _order(branch: Node) -> tuple[str, list[tuple[int, int | str]]]:
@@ -293,13 +298,11 @@ def _order(branch: Node) -> tuple[str, list[tuple[int, int | str]]]:
     return branch.job.record.fields.get("timestamp", ""), natural
 
 
-def _children(
-    board: Board, ask: Ask, parents: list[_Branch], seen: set[tuple[str, str]], most: int
-) -> Iterator[_Branch]:
+def _children(board: Board, ask: Ask, parents: list[Branch], seen: set[tuple[str, str]], most: int) -> Iterator[Branch]:
     """The next level, as far as the user may see it and there is room."""
     for branch in parents:
         for child in sorted(branch.node.children, key=_order):
-            below = _Branch(child)
+            below = Branch(child)
             hidden = child.job.keys.queue_prefix != board.prefix or not ask.access.sees(child.job.queue_name)
             if hidden or below.place in seen or len(branch.children) >= most or len(seen) >= MOST_NODES:
                 continue
@@ -308,7 +311,7 @@ def _children(
             yield below
 
 
-def _shown_node(board: Board, ask: Ask, branch: _Branch) -> shapes.FlowNode:
+def _shown_node(board: Board, ask: Ask, branch: Branch) -> shapes.FlowNode:
     job = branch.node.job
     return {
         "queue": job.queue_name,

@@ -21,30 +21,37 @@ class Kept:
 
     def __init__(self) -> None:
         self._made: dict[Hashable, tuple[float, Any]] = {}
-        self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
+        self._under_way: dict[Hashable, tuple[float, asyncio.Task[Any]]] = {}
 
     async def get(self, key: Hashable, seconds: float, make: Callable[[], Awaitable[Value]]) -> Value:
         """The answer, not older than this. An error is not kept."""
+        return await self.since(key, time.monotonic() - seconds, make)
+
+    async def since(self, key: Hashable, moment: float, make: Callable[[], Awaitable[Value]]) -> Value:
+        """The answer, if it was asked for at this moment of the monotonic clock or later."""
         made = self._made.get(key)
-        if made is not None and time.monotonic() - made[0] <= seconds:
+        if made is not None and made[0] >= moment:
             return made[1]
-        task = self._under_way.get(key)
-        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            task = asyncio.ensure_future(self._make(key, make))
+        begun, task = self._under_way.get(key, (0.0, None))
+        if task is None or begun < moment or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            begun = time.monotonic()
+            task = asyncio.ensure_future(self._make(key, begun, make))
             task.add_done_callback(_retrieve)
-            self._under_way[key] = task
+            self._under_way[key] = begun, task
         # Who leaves (a tab that was closed) must not take the answer away from the others.
         return await asyncio.shield(task)
 
-    async def _make(self, key: Hashable, make: Callable[[], Awaitable[Value]]) -> Value:
+    async def _make(self, key: Hashable, begun: float, make: Callable[[], Awaitable[Value]]) -> Value:
         try:
             value = await make()
             if len(self._made) >= MOST:
                 self._made.clear()
-            self._made[key] = (time.monotonic(), value)
+            if self._made.get(key, (0.0,))[0] <= begun:
+                self._made[key] = (begun, value)
             return value
         finally:
-            self._under_way.pop(key, None)
+            if self._under_way.get(key, (0.0,))[0] == begun:
+                del self._under_way[key]
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

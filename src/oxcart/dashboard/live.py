@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from .. import ConnectionFailed, Event, OxcartError, QueueEvents, ServerRefused
 from ..errors import FORBIDDEN
+from . import rows
 from .access import Access
 from .ask import Ask, Refusal
 from .board import Board
@@ -21,6 +22,8 @@ MOST_JOBS = 50
 """How many jobs a tick tells of, for each queue."""
 MOST_QUEUES = 100
 """How many queues a tick tells of; the others come with the next."""
+READ_PAUSE_S = 0.25
+"""How long events gather before they are read: in a busy queue, one read brings many."""
 LONGEST_PROGRESS = 300
 """How many characters of a job's progress are told."""
 MOST_TABS = 1000
@@ -43,6 +46,9 @@ _STATES: dict[str, str | None] = {
 """Where a job is after an event of this kind; None if it does not say."""
 
 _OF_THE_QUEUE = frozenset({"paused", "resumed", "cleaned", "drained"})
+
+
+Word = Literal["hello", "away", "back"]
 
 
 class Change:
@@ -86,7 +92,8 @@ class Tab:
         self.behind_since: float | None = None
         self.ended = False
         self._changes: dict[str, Change] = {}
-        self._words: Literal["away", "back"] | None = None
+        self.greeted = False
+        self._words: list[Word] = []
         self._news = asyncio.Event()
 
     def put(self, changes: Iterable[Change]) -> None:
@@ -96,9 +103,16 @@ class Tab:
         if self._changes:
             self._ring()
 
-    def say(self, word: Literal["away", "back"]) -> None:
-        self._words = word
+    def say(self, word: Word) -> None:
+        """Of whether Redis is there only the newest is told."""
+        replaced = ("hello",) if word == "hello" else ("away", "back")
+        self._words = [*(one for one in self._words if one not in replaced), word]
         self._ring()
+
+    def greet(self) -> None:
+        """From here on nothing is missed: what came before, the tab has to ask for."""
+        self.greeted = True
+        self.say("hello")
 
     def end(self) -> None:
         self.ended = True
@@ -121,9 +135,9 @@ class Tab:
         self._news.set()
 
     def _take(self, now: int) -> str:
-        word, self._words = self._words, None
+        words, self._words = self._words, []
         changes, self._changes = self._changes, {}
-        text = "" if word is None else _message(word, _as_json({"now": now}))
+        text = "".join(_message(word, _as_json({"now": now})) for word in words)
         if changes:
             with_data = self.access.may("view_data")
             texts = [change.text(self.queue in (None, change.name), with_data) for change in changes.values()]
@@ -143,7 +157,7 @@ class Live:
         board: Board,
         *,
         streams_per_user: int = 20,
-        tick_s: float = 0.5,
+        tick_s: float = 1,
         heartbeat_s: float = 15,
         linger_s: float = 10,
         patience_s: float = 30,
@@ -208,7 +222,7 @@ class Live:
     async def _messages(self, tab: Tab) -> AsyncIterator[str]:
         self._enter(tab)
         try:
-            yield "retry: 3000\n" + _message("hello", _as_json({"now": self._board.clock()}))
+            yield "retry: 3000\n\n"
             while not tab.ended:
                 text = await tab.next(self._board.clock, self._heartbeat_s)
                 if text and not tab.ended:
@@ -266,7 +280,10 @@ class Live:
         if self._away:
             await self._probe()
         if now >= self._discover_at:
-            await self._discover()
+            new = [tab for tab in self._tabs if not tab.greeted]
+            await self._discover(news=not new)
+            for tab in new:
+                tab.greet()
         if self._happened:
             self._tell(await self._changes())
             self._answered_at = now
@@ -315,11 +332,14 @@ class Live:
             for tab in self._tabs:
                 tab.say("back")
             for name in self._listeners:
+                self._board.pulse.listen(name)
                 self._happened.setdefault(name, {})
 
     def _tell_away(self, error: ConnectionFailed) -> None:
         if not self._away:
             self._away = True
+            for name in self._listeners:
+                self._board.pulse.deafen(name)
             log.warning("live has to wait: %s", error)
             for tab in self._tabs:
                 tab.say("away")
@@ -329,20 +349,32 @@ class Live:
     def _is_seen(self, name: str) -> bool:
         return any(tab.access.sees(name) for tab in self._tabs)
 
-    async def _discover(self) -> None:
-        """Listen to queues that are new, and no longer to those that are gone."""
+    async def _discover(self, news: bool) -> None:
+        """Listen to queues that are new, and no longer to those that are gone.
+
+        `news`: new ones are told, since something may have happened in them before anybody listened.
+        """
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        wanted = {name for name in await self._board.names(_EVERYBODY) if self._is_seen(name)}
-        # All at once: so they find the reader before it has begun to read, and needn't interrupt it.
-        await asyncio.gather(*(self._listen(name) for name in wanted - set(self._listeners)))
-        for name in set(self._listeners) - wanted:
-            await self._unlisten(name)
-        # Finding queues looks through all keys: with very many of them, less often.
-        self._discover_at = loop.time() + max(self._discover_s, 20 * (loop.time() - begun))
+        self._discover_at = float("inf")  # a tab that comes meanwhile makes it 0, and is seen to next
+        try:
+            wanted = {name for name in await self._board.names(_EVERYBODY) if self._is_seen(name)}
+            # All at once: so they find the reader before it has begun to read, and needn't interrupt it.
+            fresh = wanted - set(self._listeners)
+            await asyncio.gather(*(self._listen(name) for name in fresh))
+            for name in set(self._listeners) - wanted:
+                await self._unlisten(name)
+        except BaseException:
+            self._discover_at = 0.0
+            raise
+        for name in fresh if news else ():
+            self._happened.setdefault(name, {})
+        if self._discover_at:
+            # Finding queues looks through all keys: with very many of them, less often.
+            self._discover_at = loop.time() + max(self._discover_s, 20 * (loop.time() - begun))
 
     async def _listen(self, name: str) -> None:
-        events = QueueEvents(name, connection=self._board.connection, prefix=self._board.prefix)
+        events = QueueEvents(name, connection=self._board.connection, prefix=self._board.prefix, pause=READ_PAUSE_S)
         try:
             await events.open()
         except OxcartError as error:
@@ -350,16 +382,19 @@ class Live:
                 raise
             self._tell_broken(name, error)
         else:
+            self._board.pulse.listen(name)
             self._listeners[name] = (events, asyncio.create_task(self._follow(name, events)))
 
     async def _unlisten(self, name: str) -> None:
         events, task = self._listeners.pop(name)
+        self._board.pulse.deafen(name)
         await events.close()
         await asyncio.wait([task])
 
     async def _stop_listening(self) -> None:
         listeners, self._listeners = self._listeners, {}
-        for events, task in listeners.values():
+        for name, (events, task) in listeners.items():
+            self._board.pulse.deafen(name)
             await events.close()
             await asyncio.wait([task])
 
@@ -369,6 +404,7 @@ class Live:
                 self._note(name, event)
         except OxcartError as error:
             self._tell_broken(name, error)
+            self._board.pulse.deafen(name)
             self._listeners.pop(name, None)  # tried again when queues are looked for
             await events.close()
 
@@ -379,6 +415,7 @@ class Live:
 
     def _note(self, name: str, event: Event) -> None:
         """Keep what an event says until the next tick."""
+        self._board.pulse.beat(name)
         if event.kind in _OF_THE_QUEUE:
             self._happened.setdefault(name, {})
         elif event.kind in _STATES and event.job_id is not None:
@@ -389,7 +426,7 @@ class Live:
 
     def _shown(self, progress: Any, queue: str) -> Any:
         """A job's progress as it may be seen: masked, and short."""
-        masked, _ = self._board.redactor.value(progress, queue)
+        masked, _ = rows.redacted(self._board, queue, rows.shortened(progress, rows.LARGEST_WHOLE))
         if masked is None or isinstance(masked, bool | int):
             return masked
         text = _as_json(masked)

@@ -20,7 +20,8 @@ from typing import (
 
 from .. import __version__
 from . import shapes
-from .parameters import BODIES, PARAMETERS
+from .answers import File
+from .parameters import BODIES, FILES, PARAMETERS
 from .routes import Route
 
 _PROBLEMS = {
@@ -53,6 +54,7 @@ def document(mount: str, routes: Sequence[Route]) -> dict[str, Any]:
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     paths["/live"] = {"get": _live(schemas)}
+    paths["/mcp"] = {"post": _mcp()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "The API of Oxcart's dashboard", "version": __version__},
@@ -103,7 +105,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "description": f"{text}\n\nNeeds the right `{route.action}`.".strip(),
         "parameters": _parameters(route),
         "responses": {
-            "200": _json("The answer.", schema_of(answer, schemas)),
+            "200": _file(FILES[route.path]) if answer is File else _json("The answer.", schema_of(answer, schemas)),
             **_problems(_PROBLEMS | (_WRITE_PROBLEMS if route.method == "POST" else {})),
         },
     }
@@ -122,7 +124,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         if route.method == "GET":
             found.append({"name": name, "in": "query", "required": required, "schema": schema, "description": text})
     if route.method == "POST":
-        schema = {"type": "string", "const": "1"}
+        schema = {"type": "string", "minLength": 1, "example": "1"}
         found.append({"name": "x-oxcart", "in": "header", "required": True, "schema": schema})
     return found
 
@@ -141,7 +143,23 @@ def _live(schemas: dict[str, Any]) -> dict[str, Any]:
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
                 "x-tick": tick,
             },
+            "204": {"description": "There is none, below a host that knows only WSGI: ask every few seconds."},
             **_problems({"401": _PROBLEMS["401"], "403": _PROBLEMS["403"], "429": _PROBLEMS["429"]}),
+        },
+    }
+
+
+def _mcp() -> dict[str, Any]:
+    """Described as far as OpenAPI can: the messages are those of another protocol."""
+    message: dict[str, Any] = {"type": "object", "properties": {"jsonrpc": {"const": "2.0"}}, "required": ["jsonrpc"]}
+    return {
+        "operationId": "mcp",
+        "summary": "The routes as tools for assistants, by the Model Context Protocol.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": message}}},
+        "responses": {
+            "200": _json("The answer.", {"type": "object"}),
+            "202": {"description": "The message wants no answer."},
+            **_problems({status: _PROBLEMS[status] for status in ("400", "401", "403", "429")} | _WRITE_PROBLEMS),
         },
     }
 
@@ -153,6 +171,12 @@ def _problems(texts: dict[str, str]) -> dict[str, Any]:
 
 def _json(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _file(kinds: Sequence[str]) -> dict[str, Any]:
+    # A list, also if it is so large that it is sent while it is made.
+    shapes_of = {kind: {"type": "array" if kind == "application/json" else "string"} for kind in kinds}
+    return {"description": "A file.", "content": {kind: {"schema": schema} for kind, schema in shapes_of.items()}}
 
 
 def _operation_id(route: Route) -> str:

@@ -48,6 +48,12 @@ PARAMETERS: dict[str, dict[str, Row]] = {
         count=(_whole(1), "How many at most."),
         cursor=(_TEXT, "What an earlier page said, to go on from there."),
     ),
+    "/queues/{queue}/export": _FILTER_QUERY
+    | _query(
+        format=({"type": "string", "enum": ["csv", "json", "ndjson"]}, "What kind of file; `csv` if it isn't said."),
+        state=(_TEXT, "In these states, with commas between them; else in all."),
+        ids=({"type": "string"}, "These jobs: ids with commas between them, or a JSON array of them."),
+    ),
     "/queues/{queue}/job": _JOB | _query(whole=(_FLAG, "1: data that are large are not cut.")),
     "/queues/{queue}/job/logs": _JOB
     | _query(
@@ -60,11 +66,27 @@ PARAMETERS: dict[str, dict[str, Row]] = {
         children=(_whole(1), "How many children of each at most."),
         whole=(_FLAG, "1: from the root of the flow."),
     ),
-    "/failures": _query(queue=(_TEXT, "Only this queue."), cursor=(_TEXT, "To go on from there.")),
+    "/failures": _query(
+        queue=(_TEXT, "Only this queue."),
+        count=(_whole(1, 20_000), "How many of the newest failed jobs to look at; else 2,000."),
+    ),
+    "/stats": _query(
+        queue=(_TEXT, "Only this queue."),
+        name=(_TEXT, "Only jobs with this name."),
+        from_=(_TIME, "From this time on; else the last 24 hours."),
+        to=(_TIME, "Before this time; else until now."),
+        step=(_whole(60_000, 400 * 86_400_000), "How wide the steps are, in ms; wider where that is not kept."),
+    ),
     "/schedulers": _query(queue=(_TEXT, "Only this queue.")),
     "/workers": _query(queue=(_TEXT, "Only this queue.")),
     "/audit": _query(queue=(_TEXT, "Only this queue."), count=(_whole(1, 1000), "How many at most.")),
 }
+
+FILES = {
+    "/queues/{queue}/export": ("text/csv", "application/json", "application/x-ndjson"),
+    "/prometheus": ("text/plain",),
+}
+"""The kinds of files that are answered where no shape is."""
 
 
 def _body(required: str = "", **properties: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +131,8 @@ _SCHEDULER = _body(
 
 BODIES: dict[str, dict[str, Any]] = {
     "/tasks/{task}/cancel": _body(),
+    "/marks": _body("text", text={"type": "string", "minLength": 1, "maxLength": 200}, at=_TIME),
+    "/alerts/test": _body("id", id=_ID),
     "/queues/{queue}/add": _body("name", name={"type": "string"}, data={}, options=_OPTIONS),
     "/queues/{queue}/pause": _body(),
     "/queues/{queue}/resume": _body(),
@@ -117,13 +141,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "/queues/{queue}/limits": _body(concurrency=_or_null(_whole(1)), rate_limit=_or_null(_RATE), release=_BOOL),
     "/queues/{queue}/bulk/preview": _BULK,
     "/queues/{queue}/bulk": _BULK,
+    "/queues/{queue}/job/reveal": _body("id", id=_ID, whole=_BOOL),
     "/queues/{queue}/job/retry": _body("id", id=_ID, data={}, reset_attempts=_BOOL, was={}),
     "/queues/{queue}/job/promote": _body("id", id=_ID),
+    "/queues/{queue}/job/cancel": _body("id", id=_ID, reason={"type": "string", "maxLength": 1000}),
     "/queues/{queue}/job/remove": _body("id", id=_ID, children=_BOOL),
     "/queues/{queue}/job/delay": _body("id", id=_ID, delay=_whole(0), at=_whole(0)),
     "/queues/{queue}/job/priority": _body("id priority", id=_ID, priority=_whole(0, 2**21 - 1), lifo=_BOOL),
     "/queues/{queue}/job/data": _body("id data", id=_ID, data={}, was={}),
     "/queues/{queue}/scheduler": _SCHEDULER,
     "/queues/{queue}/scheduler/run": _SCHEDULER_ID,
+    "/queues/{queue}/scheduler/pause": _SCHEDULER_ID,
+    "/queues/{queue}/scheduler/resume": _SCHEDULER_ID,
     "/queues/{queue}/scheduler/remove": _SCHEDULER_ID,
 }

@@ -24,22 +24,25 @@ class Place:
     is_static: bool
     rest: tuple[str, ...]
     """The segments behind the mount, and behind `api/v1` or `static`; a slash in a name is part of its segment."""
+    is_bull_board: bool = False
+    """Whether it is below `api` but not of our own API: as Bull Board has its routes."""
 
 
 def place_of(scope: MutableMapping[str, Any]) -> Place:
     """Read the path as it came, since in the decoded one a slash in the name of a queue can't be told from others."""
     root = str(scope.get("root_path", "")).rstrip("/")
     path = str(scope["path"])
-    # Some servers and frameworks have the mount in the path, some don't.
-    mounted = bool(root) and (path == root or path.startswith(root + "/"))
+    # Some servers and frameworks have all of it in the path, some only what is below a proxy's path, some nothing.
+    below = root.removeprefix(str(scope.get("app_root_path", "")).rstrip("/"))
+    ahead = next((one for one in (root, below) if one and (path == one or path.startswith(one + "/"))), "")
     raw = scope.get("raw_path")
     text = path if raw is None else raw.split(b"?", 1)[0].decode("latin-1")
-    parts = text.split("/")[1:][root.count("/") if mounted else 0 :]
+    parts = text.split("/")[1:][ahead.count("/") :]
     segments = tuple(parts if raw is None else map(_unquoted, parts))
     if segments[:2] == API:
         return Place(root, True, False, segments[2:])
     if segments[:1] == API[:1]:
-        return Place(root, True, False, ("",))  # another version: nothing is there
+        return Place(root, True, False, segments[1:], is_bull_board=True)
     if segments[:1] == STATIC:
         return Place(root, False, True, segments[1:])
     return Place(root, False, False, segments)

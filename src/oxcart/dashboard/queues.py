@@ -14,9 +14,9 @@ from .finding import FINISHED, STATES, Wanted
 from .kept import kept
 
 MOST_ROWS = 200
-LATENCY_FRESH_S = 5
+LATENCY_FRESH_S = 30
 OLDEST_FRESH_S = 2
-LATEST = 200
+LATEST = 100
 """So many finished jobs tell how long jobs take."""
 
 MINUTE_MS = 60_000
@@ -28,18 +28,23 @@ LONGEST = 20_160
 async def detail(board: Board, ask: Ask) -> shapes.QueueDetail:
     """`GET /queues/{queue}`."""
     queue = await board.queue(ask)
-    row, limit, version, times = await asyncio.gather(
-        row_of(board, queue), queue.global_rate_limit(), queue.version(), latency(board, queue)
-    )
+    row, limit, version = await asyncio.gather(row_of(board, queue), queue.global_rate_limit(), queue.version())
     rate: shapes.RateLimit | None = None
     if limit is not None:
         rate = {"max": limit.max, "duration": rows.ms_of(limit.duration)}
-    return {**row, "now": board.clock(), "rate_limit": rate, "version": version, **times}
+    return {**row, "now": board.clock(), "rate_limit": rate, "version": version}
 
 
 async def row_of(board: Board, queue: Queue) -> shapes.QueueRow:
-    """A queue in the overview: a few calls, the same number whatever it holds."""
-    state, work = await asyncio.gather(_state_of_row(queue), _work_of_row(board, queue))
+    """A queue in the overview: a few calls, the same number whatever it holds; none while nothing happens in it."""
+    good_since = board.pulse.good_since(queue.name)
+    if good_since is None:
+        return await _row_of(board, queue)
+    return await kept(board).since(("row", queue.name), good_since, lambda: _row_of(board, queue))
+
+
+async def _row_of(board: Board, queue: Queue) -> shapes.QueueRow:
+    state, work, times = await asyncio.gather(_state_of_row(queue), _work_of_row(board, queue), latency(board, queue))
     counted, paused, concurrency, limited_s, schedulers = state
     oldest, minutes, workers = work
     return {
@@ -53,6 +58,7 @@ async def row_of(board: Board, queue: Queue) -> shapes.QueueRow:
         "done_per_minute": minutes["completed"] if minutes["counted"] else [],
         "failed_per_minute": minutes["failed"] if minutes["counted"] else [],
         "schedulers": schedulers,
+        **times,
     }
 
 
@@ -85,15 +91,19 @@ def counts_of(counted: dict[str, int]) -> shapes.Counts:
     }
 
 
+_SINCE = direct.Reading(("timestamp", "processedOn"), ("opts",))
+"""What tells since when a job waits."""
+
+
 async def oldest_waiting(board: Board, queue: Queue) -> int | None:
-    """Since when the job waits that is next; looked at once in some seconds, since its data may be large."""
+    """Since when the job waits that is next; looked at once in some seconds."""
     return await kept(board).get(("oldest", queue.name), OLDEST_FRESH_S, lambda: _oldest_waiting(board, queue))
 
 
 async def _oldest_waiting(board: Board, queue: Queue) -> int | None:
     for state in ("waiting", "prioritized"):
-        for job in await queue.jobs(state, start=0, end=0, ascending=True):
-            return rows.since_when(job, board.clock())
+        for found in await direct.page(board, queue, state, 0, 1, True, _SINCE):
+            return rows.since_when(found.job, board.clock())
     return None
 
 
@@ -115,11 +125,9 @@ async def page(board: Board, ask: Ask) -> shapes.JobPage:
     start, count = ask.whole("start", 0), ask.whole("count", 50, 1, MOST_ROWS)
     natural = "newest" if state in FINISHED else "oldest"
     upward = ask.one_of("order", ("newest", "oldest"), natural) == "oldest"
-    jobs, counted = await asyncio.gather(
-        queue.jobs(state, start=start, end=start + count - 1, ascending=upward), queue.counts(state)
-    )
-    due = await direct.due_times(board, queue, [job.id for job in jobs]) if state == "delayed" else {}
-    found = [rows.row(board, ask.access, job, state, due.get(job.id)) for job in jobs]
+    jobs, counted = await asyncio.gather(direct.page(board, queue, state, start, count, upward), queue.counts(state))
+    due = await direct.due_times(board, queue, [found.job.id for found in jobs]) if state == "delayed" else {}
+    found = [rows.row(board, ask.access, one.job, state, due.get(one.job.id), one.sizes) for one in jobs]
     return {"now": board.clock(), "jobs": found, "start": start, "total": counted[state]}
 
 
@@ -129,7 +137,7 @@ async def search(board: Board, ask: Ask) -> shapes.SearchPage:
     states = finding.parse_states(ask.text("state"))
     wanted = Wanted.parse(ask.query, ask.access)
     limit = ask.whole("count", 50, 1, MOST_ROWS)
-    searched = finding.Search(board, ask.access, queue, wanted, states, named=ask.text("q"))
+    searched = finding.Search(board, ask.access, queue, wanted, states, named=ask.text("q"), light=True)
     return await searched.page(ask.text("cursor"), limit)
 
 

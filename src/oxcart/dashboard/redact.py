@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 MASK = "•••"
@@ -66,5 +67,13 @@ class Redactor:
         return self._walk(item, seen)
 
 
+@lru_cache(maxsize=10_000)
+def _flat_of_short(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
 def _flat(name: str) -> str:
+    """The same names come again and again."""
+    if len(name) < 100:
+        return _flat_of_short(name)
     return re.sub("[^a-z0-9]", "", name.lower())

@@ -6,7 +6,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import about, acting, bulk, failures, jobs, machines, overview, queues, schedulers
+from . import (
+    about,
+    acting,
+    alerts,
+    bulk,
+    exporting,
+    failures,
+    jobs,
+    machines,
+    overview,
+    queues,
+    revealing,
+    schedulers,
+    stats,
+)
 from .ask import Ask
 from .board import Board
 
@@ -18,10 +32,12 @@ Handler = Callable[[Board, Ask], Awaitable[Any]]
 class Route:
     """A row of the table. `{id:path}` takes the rest of the path, since ids may have slashes."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "PATCH"]
     path: str
     handler: Handler
     action: str
+    noted: bool = False
+    """Whether the audit tells of it although it changes nothing; a POST is always told of."""
 
 
 ROUTES = (
@@ -31,10 +47,17 @@ ROUTES = (
     Route("GET", "/queues/{queue}/metrics", queues.metrics, "view"),
     Route("GET", "/queues/{queue}/jobs", queues.page, "view"),
     Route("GET", "/queues/{queue}/search", queues.search, "view"),
+    Route("GET", "/queues/{queue}/export", exporting.export, "export", noted=True),
+    Route("GET", "/queues/{queue}/schemas", about.schemas, "view"),
     Route("GET", "/queues/{queue}/job", jobs.detail, "view"),
     Route("GET", "/queues/{queue}/job/logs", jobs.logs, "view_data"),
     Route("GET", "/queues/{queue}/job/flow", jobs.flow, "view"),
     Route("GET", "/failures", failures.groups, "view"),
+    Route("GET", "/stats", stats.stats, "view"),
+    Route("POST", "/marks", stats.mark, "mark"),
+    Route("GET", "/prometheus", stats.prometheus, "view"),
+    Route("GET", "/alerts", alerts.listed, "view"),
+    Route("POST", "/alerts/test", alerts.test, "alerts"),
     Route("GET", "/schedulers", schedulers.listed, "view"),
     Route("GET", "/workers", machines.workers, "view"),
     Route("GET", "/redis", machines.redis, "redis"),
@@ -50,14 +73,18 @@ ROUTES = (
     Route("POST", "/queues/{queue}/limits", acting.limits, "limits"),
     Route("POST", "/queues/{queue}/bulk/preview", bulk.preview, "bulk"),
     Route("POST", "/queues/{queue}/bulk", bulk.start, "bulk"),
+    Route("POST", "/queues/{queue}/job/reveal", revealing.reveal, "reveal"),
     Route("POST", "/queues/{queue}/job/retry", acting.retry, "retry"),
     Route("POST", "/queues/{queue}/job/promote", acting.promote, "promote"),
+    Route("POST", "/queues/{queue}/job/cancel", acting.cancel, "cancel"),
     Route("POST", "/queues/{queue}/job/remove", acting.remove, "remove"),
     Route("POST", "/queues/{queue}/job/delay", acting.delay, "edit"),
     Route("POST", "/queues/{queue}/job/priority", acting.priority, "edit"),
     Route("POST", "/queues/{queue}/job/data", acting.data, "edit"),
     Route("POST", "/queues/{queue}/scheduler", schedulers.save, "schedulers"),
     Route("POST", "/queues/{queue}/scheduler/run", schedulers.run, "schedulers"),
+    Route("POST", "/queues/{queue}/scheduler/pause", schedulers.pause, "schedulers"),
+    Route("POST", "/queues/{queue}/scheduler/resume", schedulers.resume, "schedulers"),
     Route("POST", "/queues/{queue}/scheduler/remove", schedulers.remove, "schedulers"),
 )
 """Ids of jobs and schedulers are given as `?id=` or, to a POST, in the body: they may have any characters."""

@@ -19,7 +19,10 @@ PREVIEW = 200
 """How many characters of a job's data, reason or progress a list shows."""
 
 LARGEST_WHOLE = 20_000
-"""Data of more characters is shortened before it is redacted for a preview."""
+"""What has more characters is shortened before it is redacted for a preview."""
+
+LARGEST_DATA = 16 * 1024
+"""Of data of more bytes a list says only how large they are: it reads no more, and a part could not be redacted."""
 
 DEEP_WHOLE = 10_000_000
 """How much is kept of a value that is nested too deeply."""
@@ -27,9 +30,13 @@ DEEP_WHOLE = 10_000_000
 DEEPEST = 60
 """How deep values go; what is deeper shows as a mark."""
 
+NOTHING: Mapping[str, int] = {}
 
-def row(board: Board, access: Access, job: Job, state: str, due: int | None = None) -> shapes.JobRow:
-    """A job in a list."""
+
+def row(
+    board: Board, access: Access, job: Job, state: str, due: int | None = None, sizes: Mapping[str, int] = NOTHING
+) -> shapes.JobRow:
+    """A job in a list. `sizes` are those of its fields that were not read since they are large."""
     fields = job.record.fields
     raw = options_of(job)
     attempts = raw.get("attempts")
@@ -42,13 +49,13 @@ def row(board: Board, access: Access, job: Job, state: str, due: int | None = No
         "due": due,
         "started": whole(fields.get("processedOn")),
         "finished": whole(fields.get("finishedOn")),
-        "progress": progress(board, access, job),
+        "progress": size_in_words(sizes["progress"]) if "progress" in sizes else progress(board, access, job),
         "priority": whole(fields.get("priority")) or 0,
         "attempts_made": job.attempts_made,
         "attempts": max(int(attempts), 1) if is_number(attempts) else 1,
         "stalled": job.stalled_count,
         "failed_reason": first_line(board, job.failed_reason),
-        "preview": preview(board, access, job),
+        "preview": preview(board, access, job, sizes.get("data", 0)),
         "worker": None if job.processed_by is None else text_of(board, job.processed_by, PREVIEW),
         "scheduler": None if job.scheduler_id is None else sendable(job.scheduler_id),
         "has_parent": bool(job.parent_key),
@@ -61,14 +68,27 @@ def damage(job: Job) -> str | None:
     return sendable(job.reason) if isinstance(job, DamagedJob) else None
 
 
-def preview(board: Board, access: Access, job: Job) -> str:
-    """The start of a job's data as JSON; empty for those who may not see data."""
+def preview(board: Board, access: Access, job: Job, size: int = 0) -> str:
+    """The start of a job's data as JSON, of large ones how large they are; empty for those who may not see data."""
     if not access.may("view_data"):
         return ""
-    value = job.data
-    if len(job.record.fields.get("data", "")) > LARGEST_WHOLE:
-        value = shortened(value, LARGEST_WHOLE)
-    return cut(as_json(redacted(board, job.queue_name, value)[0]), PREVIEW)
+    size = size or _bytes(job.record.fields.get("data", ""))
+    if size > LARGEST_DATA:
+        return size_in_words(size)
+    return cut(as_json(redacted(board, job.queue_name, job.data)[0]), PREVIEW)
+
+
+def _bytes(text: str) -> int:
+    # Only what is near the limit has to be counted.
+    return len(text) if len(text) > LARGEST_DATA else len(text.encode("utf-8", "surrogateescape"))
+
+
+def size_in_words(size: int) -> str:
+    """How large something is that is not shown, such as "1.5 MB"."""
+    for unit, bytes_of_it in (("GB", 2**30), ("MB", 2**20), ("KB", 2**10)):
+        if size >= bytes_of_it:
+            return f"({size / bytes_of_it:.3g} {unit})"
+    return f"({size} bytes)"
 
 
 def progress(board: Board, access: Access, job: Job) -> Any:

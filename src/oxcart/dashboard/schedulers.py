@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from .. import InvalidState, JobOptions, OptionsError, Queue, Scheduler
 from ..words import in_words
-from . import rows, shapes
+from . import history, rows, shapes
 from .access import Access
 from .ask import Ask, Refusal, invalid, not_found
 from .board import Board
@@ -20,6 +20,9 @@ MOST = 500
 """How many schedulers of a queue are listed, those first that run next."""
 
 UPCOMING = 10
+MOST_RUNS = 20
+"""How many runs of a scheduler are told; fewer if there are many schedulers."""
+RUNS_IN_ALL = 1500
 LATE_MS = 60_000
 
 
@@ -31,18 +34,31 @@ async def listed(board: Board, ask: Ask) -> shapes.Schedulers:
         if wanted not in names:
             raise not_found(f"there is no queue {wanted!r} here")
         names = [wanted]
-    found = await asyncio.gather(*(board.open(name).schedulers(0, MOST - 1, ascending=True) for name in names))
+    found = await asyncio.gather(*(_all_of(board.open(name)) for name in names))
+    most = max(3, min(MOST_RUNS, RUNS_IN_ALL // max(sum(map(len, found)), 1)))
+    runs = await asyncio.gather(
+        *(history.runs(board, board.open(name), some, most) for name, some in zip(names, found, strict=True))
+    )
     now = board.clock()
     rows_ = [
-        scheduler_row(board, ask.access, name, scheduler, now)
-        for name, some in zip(names, found, strict=True)
+        scheduler_row(board, ask.access, name, scheduler, now, ran.get(scheduler.id, []))
+        for name, some, ran in zip(names, found, runs, strict=True)
         for scheduler in some
     ]
-    rows_.sort(key=lambda row: (row["ended"], row["next"] is None, row["next"] or 0))
+    rows_.sort(key=lambda row: (row["ended"], row["paused"] is not None, row["next"] is None, row["next"] or 0))
     return {"now": now, "schedulers": rows_}
 
 
-def scheduler_row(board: Board, access: Access, queue: str, scheduler: Scheduler, now: int) -> shapes.SchedulerRow:
+async def _all_of(queue: Queue) -> list[Scheduler]:
+    """Those that run next, and those that are paused."""
+    live, paused = await asyncio.gather(queue.schedulers(0, MOST - 1, ascending=True), queue.paused_schedulers())
+    known = {scheduler.id for scheduler in live}  # it may have been resumed between the two answers
+    return [*live, *(scheduler for scheduler in paused[:MOST] if scheduler.id not in known)]
+
+
+def scheduler_row(
+    board: Board, access: Access, queue: str, scheduler: Scheduler, now: int, runs: list[shapes.Run]
+) -> shapes.SchedulerRow:
     """A scheduler in a list."""
     upcoming, problem = _upcoming_of(scheduler)
     following = _ms(scheduler.next)
@@ -57,7 +73,7 @@ def scheduler_row(board: Board, access: Access, queue: str, scheduler: Scheduler
         "every": _length(scheduler.every),
         "tz": None if scheduler.tz is None else rows.sendable(scheduler.tz),
         "next": None if scheduler.ended else following,
-        "next_job": rows.sendable(scheduler.next_job_id),
+        "next_job": "" if scheduler.next is None else rows.sendable(scheduler.next_job_id),
         "upcoming": upcoming,
         "start": _ms(scheduler.start),
         "end": _ms(scheduler.end),
@@ -74,6 +90,8 @@ def scheduler_row(board: Board, access: Access, queue: str, scheduler: Scheduler
         "data": rows.clean(data) if access.may("view_data") else None,
         "options": rows.clean(options),
         "problem": problem,
+        "paused": _ms(scheduler.paused_at),
+        "history": runs,
     }
 
 
@@ -83,7 +101,12 @@ def problem_words(scheduler: Scheduler, problem: str | None) -> str:
         return "Never"
     if problem is not None:
         return rows.sendable(scheduler.cron or "")
-    return rows.sendable(in_words(scheduler))
+    return _words(scheduler.cron, scheduler.every, scheduler.tz)
+
+
+@lru_cache(maxsize=4096)
+def _words(cron: str | None, every: float | None, tz: str | None) -> str:
+    return rows.sendable(in_words(Scheduler("", "", None, cron=cron, every=every, tz=tz)))
 
 
 def _upcoming_of(scheduler: Scheduler) -> tuple[list[int], str | None]:
@@ -159,9 +182,14 @@ async def save(board: Board, ask: Ask) -> shapes.Done:
     if old is not None and old.legacy:
         text = "This is a repeated job of an older BullMQ. Convert it first: `Queue.convert_legacy_schedulers`."
         raise Refusal(409, "conflict", text)
+    if old is not None and old.paused_at is not None:
+        raise Refusal(409, "conflict", f"The scheduler {scheduler_id} is paused. Let it go on before you change it.")
     if _has_mask(ask.body):
         raise invalid(f"{MASK} stands for something hidden, and can't be stored. Leave out what you don't change.")
-    job = await queue.upsert_scheduler(scheduler_id, **_times(ask, old), **_template(ask, old))
+    template = _template(ask, old)
+    if "data" in ask.body or old is None:
+        board.forms.check(queue.name, template["name"] or scheduler_id, template.get("data", {}))
+    job = await queue.upsert_scheduler(scheduler_id, **_times(ask, old), **template)
     what = "made" if old is None else "changed"
     return {"done": 1, "text": f"The scheduler {scheduler_id} is {what}.", "id": job.id}
 
@@ -240,6 +268,8 @@ async def run(board: Board, ask: Ask) -> shapes.Done:
     """`POST /queues/{queue}/scheduler/run`: let the next run of a scheduler run now: `{id}`."""
     queue = await board.queue(ask)
     scheduler = await _scheduler(queue, ask)
+    if scheduler.paused_at is not None:
+        raise Refusal(409, "refused", f"The scheduler {scheduler.id} is paused, so no run of it waits.")
     job = None if scheduler.ended else await queue.job(scheduler.next_job_id)
     if job is None:
         raise Refusal(409, "refused", f"The scheduler {scheduler.id} has no run that waits.")
@@ -258,6 +288,25 @@ async def remove(board: Board, ask: Ask) -> shapes.Done:
     if not scheduler_id or not await queue.remove_scheduler(scheduler_id):
         raise not_found(f"There is no scheduler {scheduler_id[:100]} in {queue.name} (any more).")
     return {"done": 1, "text": f"The scheduler {scheduler_id} is removed."}
+
+
+async def pause(board: Board, ask: Ask) -> shapes.Done:
+    """`POST /queues/{queue}/scheduler/pause`: let a scheduler make no runs until it is resumed: `{id}`."""
+    queue = await board.queue(ask)
+    scheduler = await _scheduler(queue, ask)
+    if scheduler.paused_at is not None or not await queue.pause_scheduler(scheduler.id):
+        return {"done": 0, "text": f"The scheduler {scheduler.id} is paused already."}
+    return {"done": 1, "text": f"The scheduler {scheduler.id} is paused."}
+
+
+async def resume(board: Board, ask: Ask) -> shapes.Done:
+    """`POST /queues/{queue}/scheduler/resume`: let a paused scheduler go on: `{id}`."""
+    queue = await board.queue(ask)
+    scheduler = await _scheduler(queue, ask)
+    job = None if scheduler.paused_at is None else await queue.resume_scheduler(scheduler.id)
+    if job is None:
+        return {"done": 0, "text": f"The scheduler {scheduler.id} is not paused."}
+    return {"done": 1, "text": f"The scheduler {scheduler.id} goes on.", "id": job.id}
 
 
 async def _scheduler(queue: Queue, ask: Ask) -> Scheduler:

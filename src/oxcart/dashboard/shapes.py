@@ -68,6 +68,11 @@ class QueueRow(TypedDict):
     """Completed jobs of the last 60 minutes, oldest first; empty if no worker counts (`Worker(metrics=)`)."""
     failed_per_minute: list[int]
     schedulers: int
+    p50: int | None
+    """Half of the latest finished jobs ran no longer than this."""
+    p95: int | None
+    wait_p95: int | None
+    """From being added (or due) to being taken, of the latest finished jobs."""
 
 
 class Attention(TypedDict):
@@ -108,11 +113,6 @@ class QueueDetail(QueueRow):
     rate_limit: RateLimit | None
     version: str | None
     """Which program made the queue, such as `bullmq:6.7.0`."""
-    p50: int | None
-    """Half of the latest finished jobs ran no longer than this."""
-    p95: int | None
-    wait_p95: int | None
-    """From being added (or due) to being taken, of the latest finished jobs."""
 
 
 class JobRow(TypedDict):
@@ -190,6 +190,10 @@ class FailureGroup(TypedDict):
     example: str
     """One as it was."""
     count: int
+    """Jobs that are kept."""
+    recorded: int | None
+    """How many there were in these 24 hours, as workers with a recorder counted them, also of jobs that are gone;
+    None if none counts."""
     names: list[str]
     queues: list[str]
     first: int | None
@@ -201,11 +205,12 @@ class FailureGroup(TypedDict):
 
 
 class Failures(TypedDict):
-    """`GET /failures?queue=&cursor=`: groups, the largest first."""
+    """`GET /failures?queue=&count=`: groups of the newest failed jobs, the largest first."""
 
     now: int
     groups: list[FailureGroup]
     looked_at: int
+    """How many jobs were looked at: `count`, or fewer. More can be asked for, up to 20,000."""
     total: int
 
 
@@ -351,6 +356,21 @@ class SchedulerRow(TypedDict):
     options: Any
     problem: str | None
     """Why it can't be read here, if it can't."""
+    paused: int | None
+    """Since when it is paused. It is not in its queue then: no worker, of Oxcart or of BullMQ, runs it."""
+    history: list[Run]
+    """Its latest runs that are still kept, oldest first; at most 20."""
+
+
+class Run(TypedDict):
+    """A run of a scheduler."""
+
+    id: str
+    at: int
+    """When it was due."""
+    state: str
+    took: int | None
+    """How long its last attempt ran."""
 
 
 class Schedulers(TypedDict):
@@ -430,6 +450,24 @@ class Done(TypedDict):
     """Of a job that was added."""
 
 
+class Revealed(TypedDict):
+    """`POST /queues/{queue}/job/reveal`: what the page of a job hides, to those who may see it; noted in the audit."""
+
+    id: str
+    data: Any
+    options: Any
+    return_value: Any
+    failed_reason: str | None
+    cut: bool
+    """Whether anything was left out since it is large: then it must not be edited; `whole: true` gives all of it."""
+
+
+class Schemas(TypedDict):
+    """`GET /queues/{queue}/schemas`: JSON Schemas of jobs' data by their names, for forms: `Dashboard(schemas=…)`."""
+
+    schemas: dict[str, Any]
+
+
 class Preview(TypedDict):
     """`POST /queues/{queue}/bulk/preview`: what a bulk action would do."""
 
@@ -476,6 +514,92 @@ class Audit(TypedDict):
 
     now: int
     entries: list[AuditEntry]
+
+
+# ------------------------------------------------------------------------------------------------ history, alerts
+
+
+class Spread(TypedDict):
+    """How long something took, of `count` jobs."""
+
+    count: int
+    p50: int | None
+    p95: int | None
+    p99: int | None
+
+
+class StatsPoint(TypedDict):
+    """What happened in one step of time."""
+
+    at: int
+    """When it begins."""
+    completed: int
+    failed: int
+    """Failed for good."""
+    retried: int
+    run: Spread
+    wait: Spread
+    """From being due to being taken."""
+
+
+class NameStats(TypedDict):
+    """The jobs of one name, over the whole time asked for."""
+
+    queue: str
+    name: str
+    completed: int
+    failed: int
+    retried: int
+    run: Spread
+    wait: Spread
+
+
+class Mark(TypedDict):
+    """Something that happened at a time, such as a deploy: a line in the charts."""
+
+    at: int
+    text: str
+
+
+class Stats(TypedDict):
+    """`GET /stats?queue=&name=&from=&to=&step=`: what workers with a recorder counted, of one queue or of all."""
+
+    now: int
+    recorded: bool
+    """Whether any worker counts here; if not, `Worker(recorder=True)` turns it on."""
+    step: int
+    points: list[StatsPoint]
+    """Oldest first, one for each step, also where nothing happened."""
+    names: list[NameStats]
+    """The most failures first, then the most jobs; at most 200."""
+    marks: list[Mark]
+
+
+class AlertRule(TypedDict):
+    """A rule of `Dashboard(alerts=…)`."""
+
+    id: str
+    words: str
+    """In a sentence: "more than 10 failures in 5 minutes in email"."""
+    kind: Literal["failures", "waiting", "oldest_waiting", "no_workers", "stalled", "paused"]
+    queues: str
+    """A pattern."""
+    over: int
+    to: list[str]
+    """Where it is sent, without secrets: "webhook hooks.example.com"."""
+    firing: list[str]
+    """The queues that it holds for now."""
+    last: int | None
+    """When it was last sent."""
+    problem: str | None
+    """Why it could not be sent, if the last time it could not."""
+
+
+class Alerts(TypedDict):
+    """`GET /alerts`."""
+
+    now: int
+    rules: list[AlertRule]
 
 
 # ------------------------------------------------------------------------------------------------------------- live

@@ -1,0 +1,75 @@
+"""Jobs: one with its state, its log, its flow."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ... import FlowProducer
+from .. import direct, jobs, rows
+from ..ask import Ask
+from ..board import Board
+from . import shapes
+from .asked import clamped, job_of, queue_of
+from .job_shape import app_job
+
+_MOST_LINES = 5000
+"""So many lines of a log are sent, the newest."""
+
+
+async def detail(board: Board, ask: Ask) -> shapes.JobAndStatus:
+    """`GET /queues/{queue}/{id}`."""
+    _, job = await job_of(board, ask)
+    return {"job": app_job(board, ask.access, job), "status": str(await job.state())}
+
+
+async def logs(board: Board, ask: Ask) -> list[str]:
+    """`GET /queues/{queue}/{id}/logs`: its lines, the oldest first; none of a job that isn't there."""
+    queue = await queue_of(board, ask)
+    job_id = ask.path["id"]
+    skipped = max(await direct.log_count(board, queue, job_id) - _MOST_LINES, 0)
+    lines = await queue.logs(job_id, skipped)
+    shown = [rows.text_of(board, line, jobs.LONGEST_LINE) for line in lines]
+    return [f"… ({skipped:,} earlier lines)", *shown] if skipped else shown
+
+
+# ------------------------------------------------------------------------------------------------------------ flow
+
+
+async def flow(board: Board, ask: Ask) -> shapes.Flow:
+    """`GET /queues/{queue}/{id}/flow?root=node&depth=&maxChildren=`: from the root of its flow, or from the job."""
+    _, job = await job_of(board, ask)
+    depth, most = clamped(ask.query, "depth", 10, 20), clamped(ask.query, "maxChildren", 20, 1000)
+    top = job if ask.query.get("root") == "node" else await jobs.root_of(board, ask, job)
+    flows = FlowProducer(connection=board.connection, prefix=board.prefix, clock=board.clock)
+    branch = await jobs.grow(board, ask, flows, top, depth, most)
+    root = await _node(board, ask, branch)
+    return {"nodeId": rows.sendable(job.id), "isFlowNode": bool(root["children"]), "flowRoot": root}
+
+
+async def _node(board: Board, ask: Ask, branch: jobs.Branch) -> shapes.FlowNode:
+    job = branch.node.job
+    children = await asyncio.gather(*(_node(board, ask, child) for child in branch.children))
+    found: shapes.FlowNode = {
+        "id": rows.sendable(job.id),
+        "name": rows.text_of(board, job.name, rows.PREVIEW),
+        "state": str(branch.node.state or "unknown"),
+        "progress": rows.progress(board, ask.access, job),
+        "queueName": job.queue_name,
+        "children": list(children),
+    }
+    counts = branch.counts
+    if branch.total:
+        found["dependencies"] = {
+            "processed": counts.get("processed", 0),
+            "unprocessed": counts.get("unprocessed", 0),
+            "ignored": counts.get("ignored", 0),
+            "failed": counts.get("failed", 0),
+        }
+    if branch.total > len(children):
+        found["truncated"] = True
+    if counts.get("ignored"):
+        reasons = await job.ignored_failures()
+        found["ignoredChildFailureReasons"] = {
+            rows.sendable(key): rows.text_of(board, reason, rows.LARGEST_WHOLE) for key, reason in reasons.items()
+        }
+    return found

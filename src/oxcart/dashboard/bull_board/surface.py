@@ -1,0 +1,73 @@
+"""The surface: finds the route, asks whether the user may, notes what was changed, and sends the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ... import OxcartError
+from .. import audit
+from ..answers import json_response
+from ..ask import Ask, Refusal
+from ..board import Board
+from ..paths import Table
+from ..routes import Route
+from .asked import check_may
+from .changed import Changed
+from .routes import ROUTES
+
+_TABLE = Table(ROUTES)
+
+
+async def answer(board: Board, request: Request, rest: tuple[str, ...], asked: Ask) -> Response:
+    """The answer to a request below `api`. Its origin and its rate were checked; `asked` has no path yet."""
+    route, path = _TABLE.find(request.method, rest)
+    ask = Ask(asked.access, path, asked.query, asked.body)
+    if route.method == "GET":
+        check_may(ask, route.action)
+        return json_response(await route.handler(board, ask), request)
+    changed = await _change(board, route, ask)
+    if changed.body is None:
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+    return json_response(changed.body, request)
+
+
+async def _change(board: Board, route: Route, ask: Ask) -> Changed:
+    """Change something, and note who did it and what came of it, whether it went well or not."""
+    result = "broken"
+    try:
+        check_may(ask, route.action)
+        changed: Changed = await route.handler(board, ask)
+        result = changed.text
+        return changed
+    except (Refusal, OxcartError) as error:
+        result = f"refused: {board.redactor.text(str(error))}"
+        raise
+    finally:
+        board.pulse.touch(ask.path.get("queue", ""))
+        board.journal.write(
+            {
+                "at": board.clock(),
+                "user": ask.access.user,
+                "action": _action_of(route),
+                "queue": ask.path.get("queue"),
+                "target": board.redactor.text(_target_of(ask)),
+                "result": result,
+            }
+        )
+
+
+def _action_of(route: Route) -> str:
+    words = audit.action_of(route.path).split()
+    return " ".join("scheduler" if word == "job-schedulers" else word.replace("-", " ") for word in words) or "change"
+
+
+def _target_of(ask: Ask) -> str:
+    """What it was about: a job, a scheduler, a state, or what is new."""
+    for name in ("id", "scheduler", "status"):
+        if name in ask.path:
+            return ask.path[name]
+    body: dict[str, Any] = {name: value for name, value in ask.body.items() if name != "jobData"}
+    return audit.target_of(ask.path, body)

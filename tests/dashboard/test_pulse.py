@@ -1,0 +1,90 @@
+"""What is known of a queue is asked for again when something happens in it, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from oxcart import Connection, Queue
+from oxcart.dashboard import queues
+from oxcart.dashboard.access import Access
+from oxcart.dashboard.ask import Ask
+from oxcart.dashboard.board import Board
+from oxcart.dashboard.live import Live
+from tests.conftest import RedisServer, wait_until
+
+
+async def commands(redis: Redis) -> int:
+    """How many commands Redis has done, those inside scripts too."""
+    found = await redis.info("commandstats")
+    return sum(one["calls"] for name, one in found.items() if name not in ("cmdstat_info", "cmdstat_xread"))
+
+
+@pytest.fixture
+async def board(redis_server: RedisServer, queue: Queue) -> AsyncIterator[Board]:
+    async with Connection(redis_server.url) as connection:
+        board = Board(connection, queues=[queue.name])
+        yield board
+        await board.close()
+
+
+@pytest.fixture
+async def live(board: Board) -> AsyncIterator[Live]:
+    live = Live(board, probe_s=1000, discover_s=1000)
+    stream = live.stream(Ask(Access(role="admin")))
+    async for text in stream:
+        if "hello" in text:
+            break
+    yield live
+    await live.close()
+
+
+async def row(board: Board, queue: Queue) -> int:
+    return (await queues.row_of(board, board.open(queue.name)))["counts"]["waiting"]
+
+
+async def test_without_a_listener_a_row_is_read_each_time(board: Board, queue: Queue, redis: Redis) -> None:
+    assert await row(board, queue) == 0
+    await queue.add("x")
+    assert await row(board, queue) == 1
+    await queue.drain()
+
+
+async def test_a_quiet_queue_costs_nothing(board: Board, live: Live, queue: Queue, redis: Redis) -> None:
+    await row(board, queue)
+    before = await commands(redis)
+    for _ in range(20):
+        await row(board, queue)
+    assert await commands(redis) == before
+
+
+async def test_what_is_done_through_the_dashboard_is_seen_at_once(board: Board, live: Live, queue: Queue) -> None:
+    assert await row(board, queue) == 0
+    await queue.add("x")
+    board.pulse.touch(queue.name)
+    assert await row(board, queue) == 1
+    await queue.drain()
+
+
+async def test_what_others_do_is_seen_soon(
+    board: Board, live: Live, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oxcart.dashboard.pulse.BUSY_S", 0.05)
+    assert await row(board, queue) == 0
+    await queue.add("x")
+
+    async def seen() -> bool:
+        return await row(board, queue) == 1
+
+    await wait_until(seen)
+    await queue.drain()
+
+
+async def test_after_the_last_tab_has_gone_a_row_is_read_each_time(board: Board, live: Live, queue: Queue) -> None:
+    assert await row(board, queue) == 0
+    await live.close()
+    await queue.add("x")
+    assert await row(board, queue) == 1
+    await queue.drain()
