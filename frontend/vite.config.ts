@@ -1,12 +1,24 @@
-import { defineConfig } from "vite";
+import { readFileSync } from "node:fs";
+
+import { defineConfig, type Plugin } from "vite";
 
 /** Where the API runs during development: `oxcart dashboard` on some port. */
 const api = process.env["OXCART_API"] ?? "http://127.0.0.1:8100";
 
-const CORE = /node_modules|\/src\/(?:ui|state|states|live|api|router|config|icons|keys)\.tsx?$|\/src\/lib\/(?:exact|format|time|copy)\.ts$|\/src\/components\/(?:open|Toast|Dialog|Empty|Sparkline|Visible)\.tsx?$/;
+const CORE = /node_modules\/(?!uplot)|\/src\/(?:ui|state|states|live|api|router|config|icons|keys)\.tsx?$|\/src\/lib\/(?:exact|format|time|copy)\.ts$|\/src\/components\/(?:open|Toast|Dialog|Empty|Sparkline|Visible)\.tsx?$/;
+
+/** The licences of what is built in, which ask to go along with it. */
+const licences: Plugin = {
+  name: "licences",
+  generateBundle() {
+    const source = ["preact", "@preact/signals", "@preact/signals-core", "uplot"].map((name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim()}\n`).join("\n\n");
+    this.emitFile({ type: "asset", fileName: "licences.txt", source });
+  },
+};
 
 export default defineConfig(({ command }) => ({
   base: command === "build" ? "./" : "/",
+  plugins: [licences],
   oxc: { jsx: { runtime: "automatic" as const, importSource: "preact" } },
   server: { proxy: { "/api": { target: api, changeOrigin: true, headers: { origin: api } } } },
   build: {

@@ -10,6 +10,11 @@ import type { Problem } from "./shapes";
 
 const ROOT = `${config.base}/api/v1`;
 
+/** The whole address of a path of the API, for links and for programs elsewhere. */
+export function address(path: string): string {
+  return window.location.origin + ROOT + path;
+}
+
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -78,9 +83,11 @@ export function get<T>(path: string, signalled?: AbortSignal): Promise<T> {
   return call<T>(path, signalled ? { signal: signalled } : undefined);
 }
 
-export function post<T>(path: string, body: object = {}): Promise<T> {
+/** `keepalive` lets it reach the server although the page is being left. */
+export function post<T>(path: string, body: object = {}, options: { keepalive?: boolean } = {}): Promise<T> {
   return call<T>(path, {
     method: "POST",
+    ...options,
     headers: { "content-type": "application/json", "x-oxcart": "1" },
     // Not JSON.stringify: numbers that a float can't hold stay as they were.
     body: stringify(body as Json),
@@ -134,9 +141,13 @@ function load(path: string): Promise<void> {
   return mine.asking;
 }
 
-/** Ask everything on this page again: after something was changed. */
+/** Ask everything on this page again: after something was changed. What is under way may have been read before that. */
 export function refreshAll(): void {
-  for (const user of users) user.again();
+  for (const user of users) {
+    const before = kept.get(user.path)?.asking;
+    if (before) void before.then(user.again);
+    else user.again();
+  }
 }
 
 let greeted = false;

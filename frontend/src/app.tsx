@@ -19,8 +19,10 @@ const PLAIN: Record<string, Plain> = {
   "/schedulers": from(() => import("./pages/schedulers")),
   "/workers": from(() => import("./pages/workers")),
   "/metrics": from(() => import("./pages/metrics")),
+  "/alerts": from(() => import("./pages/alerts")),
   "/redis": from(() => import("./pages/redis")),
   "/audit": from(() => import("./pages/audit")),
+  "/compare": from(() => import("./pages/compare")),
 };
 
 const OF_QUEUE: Record<string, QueuePage> = {

@@ -3,13 +3,26 @@
 import type { JSX } from "preact";
 
 import { refreshAll } from "./api";
-import { helpOpen, openHelp, openPalette, paletteOpen } from "./components/open";
+import { closePalette, helpOpen, openHelp, openPalette, paletteOpen } from "./components/open";
+import { actOnLatest, toast } from "./components/Toast";
 import { go, route } from "./router";
 import { may, nextTheme } from "./state";
-import { lazy } from "./ui";
+import { lazy, nothing } from "./ui";
 
-const Palette = lazy(() => import("./components/Palette").then((module) => module.Palette));
-const Help = lazy(() => import("./components/Help").then((module) => module.Help));
+const Palette = lazy(
+  () =>
+    import("./components/Palette").then(
+      (module) => module.Palette,
+      (error: unknown) => {
+        // Else it would go on taking every key.
+        if (paletteOpen.value) toast("This part could not be loaded. Was the server updated? Load the page anew.", { kind: "bad" });
+        closePalette();
+        throw error;
+      },
+    ),
+  nothing,
+);
+const Help = lazy(() => import("./components/Help").then((module) => module.Help), nothing);
 
 /** The palette and the help: loaded when they are first opened. */
 export function Overlays(): JSX.Element {
@@ -27,6 +40,7 @@ const PLACES: Record<string, [to: string, needs?: string]> = {
   s: ["/schedulers"],
   w: ["/workers"],
   m: ["/metrics"],
+  l: ["/alerts"],
   r: ["/redis", "redis"],
   a: ["/audit", "audit"],
 };
@@ -39,7 +53,7 @@ export function busyKeys(event: KeyboardEvent): boolean {
     event.metaKey ||
     event.ctrlKey ||
     event.altKey ||
-    Boolean(target?.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog, [role=menu]")) ||
+    Boolean(target?.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog, [role=menu], [role=dialog]")) ||
     document.querySelector("dialog[open]") !== null
   );
 }
@@ -50,7 +64,7 @@ export function keys(): () => void {
   const onKey = (event: KeyboardEvent) => {
     if ((event.metaKey || event.ctrlKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
-      if (paletteOpen.value) paletteOpen.value = false;
+      if (paletteOpen.value) closePalette();
       else openPalette();
       return;
     }
@@ -69,6 +83,7 @@ export function keys(): () => void {
       "?": openHelp,
       t: nextTheme,
       r: refreshAll,
+      z: actOnLatest,
       "/": () => {
         const box = document.querySelector<HTMLInputElement>("[data-search]");
         if (box) box.focus();
@@ -76,7 +91,7 @@ export function keys(): () => void {
       },
       u: () => {
         const up = document.querySelector<HTMLElement>("[data-up]")?.getAttribute("data-go");
-        if (up && route.value.path !== "/") go(up);
+        if (up && route.value.path !== "/") go(up, { back: true });
       },
     };
     const found = run[event.key];

@@ -64,7 +64,7 @@ export function startLive(): void {
 }
 
 function open(): void {
-  if (source || typeof EventSource === "undefined") return;
+  if (source || !config.live || typeof EventSource === "undefined") return;
   const mine = new EventSource(`${config.base}/api/v1/live`);
   source = mine;
   mine.addEventListener("open", () => {

@@ -3,10 +3,15 @@ import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/shell.css";
 import "./styles/overview.css";
+import "./styles/groups.css";
 import "./styles/queue.css";
+import "./styles/list.css";
 import "./styles/job.css";
+import "./styles/compare.css";
 import "./styles/components.css";
 import "./styles/pages.css";
+import "./styles/forms.css";
+import "./styles/plot.css";
 
 import { render } from "preact";
 

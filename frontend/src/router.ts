@@ -27,15 +27,15 @@ export function href(to: string): string {
   return config.base + to;
 }
 
-/** Go to another address; `replace` leaves no entry to come back to. */
-export function go(to: string, options: { replace?: boolean } = {}): void {
+/** Go to another address; `replace` leaves no entry to come back to, `back` goes to where that page was left. */
+export function go(to: string, options: { replace?: boolean; back?: boolean } = {}): void {
   const before = route.value.path;
   scrolls.set(here(), window.scrollY);
   window.history[options.replace ? "replaceState" : "pushState"](null, "", href(to));
   batch(() => {
     route.value = read();
   });
-  if (before !== route.value.path) arrived(0);
+  if (before !== route.value.path) arrived(options.back ?? false);
 }
 
 /** Change some words of the present query; null takes one away. */
@@ -66,20 +66,26 @@ export function toFlow(queue: string, id: string): string {
   return withQuery(`/queues/${encodeURIComponent(queue)}/flow`, { id });
 }
 
+/** Two jobs side by side. Names of queues are written so that the first slash ends them: ids may have slashes. */
+export function toCompare(a: { queue: string; id: string }, b: { queue: string; id: string } | null): string {
+  const one = (job: { queue: string; id: string }) => `${encodeURIComponent(job.queue)}/${job.id}`;
+  return withQuery("/compare", { a: one(a), b: b && one(b) });
+}
+
 /** Follow the links of the page without loading it anew; and the browser's own back and forward. */
 export function startRouter(): void {
   window.history.scrollRestoration = "manual";
   window.addEventListener("popstate", () => {
     const before = route.value.path;
     route.value = read();
-    if (before !== route.value.path) arrived(scrolls.get(here()) ?? 0);
+    if (before !== route.value.path) arrived(true);
   });
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element | null)?.closest?.("a[data-go]");
     if (!link) return;
     event.preventDefault();
-    go(link.getAttribute("data-go") ?? "/", { replace: link.hasAttribute("data-replace") });
+    go(link.getAttribute("data-go") ?? "/", { replace: link.hasAttribute("data-replace"), back: link.hasAttribute("data-up") });
   });
 }
 
@@ -87,10 +93,14 @@ function here(): string {
   return window.location.pathname + window.location.search;
 }
 
-/** After another page has come: to its top (or where it was left), and its heading is what a reader hears next. */
-function arrived(top: number): void {
+/** After another page has come: to its top (or where it was left), and its heading is what a reader hears next; back in
+ * a list, the row that was left. */
+function arrived(back: boolean): void {
+  const known = back ? scrolls.get(here()) : undefined;
   requestAnimationFrame(() => {
-    window.scrollTo(0, top);
-    document.getElementById("main")?.focus({ preventScroll: true });
+    window.scrollTo(0, known ?? 0);
+    const left = back ? document.querySelector<HTMLElement>("[data-left]") : null;
+    if (left) left.focus({ preventScroll: known !== undefined });
+    else document.getElementById("main")?.focus({ preventScroll: true });
   });
 }

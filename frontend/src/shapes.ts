@@ -52,6 +52,11 @@ export interface QueueRow {
   done_per_minute: number[];
   failed_per_minute: number[];
   schedulers: number;
+  /** Half of the latest finished jobs ran no longer than this. */
+  p50: number | null;
+  p95: number | null;
+  /** From being added (or due) to being taken, of the latest finished jobs. */
+  wait_p95: number | null;
 }
 
 /** Something that somebody should look at. */
@@ -84,11 +89,6 @@ export interface QueueDetail extends QueueRow {
   rate_limit: RateLimit | null;
   /** Which program made the queue, such as `bullmq:6.7.0`. */
   version: string | null;
-  /** Half of the latest finished jobs ran no longer than this. */
-  p50: number | null;
-  p95: number | null;
-  /** From being added (or due) to being taken, of the latest finished jobs. */
-  wait_p95: number | null;
 }
 
 /** A job in a list. Data and results are not here; lists must stay light. */
@@ -160,7 +160,10 @@ export interface FailureGroup {
   message: string;
   /** One as it was. */
   example: string;
+  /** Jobs that are kept. */
   count: number;
+  /** How many there were in these 24 hours, as workers with a recorder counted them, also of jobs that are gone; None if none counts. */
+  recorded: number | null;
   names: string[];
   queues: string[];
   first: number | null;
@@ -171,10 +174,11 @@ export interface FailureGroup {
   ids: string[];
 }
 
-/** `GET /failures?queue=&cursor=`: groups, the largest first. */
+/** `GET /failures?queue=&count=`: groups of the newest failed jobs, the largest first. */
 export interface Failures {
   now: number;
   groups: FailureGroup[];
+  /** How many jobs were looked at: `count`, or fewer. More can be asked for, up to 20,000. */
   looked_at: number;
   total: number;
 }
@@ -307,6 +311,20 @@ export interface SchedulerRow {
   options: unknown;
   /** Why it can't be read here, if it can't. */
   problem: string | null;
+  /** Since when it is paused. It is not in its queue then: no worker, of Oxcart or of BullMQ, runs it. */
+  paused: number | null;
+  /** Its latest runs that are still kept, oldest first; at most 20. */
+  history: Run[];
+}
+
+/** A run of a scheduler. */
+export interface Run {
+  id: string;
+  /** When it was due. */
+  at: number;
+  state: string;
+  /** How long its last attempt ran. */
+  took: number | null;
 }
 
 export interface Schedulers {
@@ -379,6 +397,22 @@ export interface Done {
   id?: string;
 }
 
+/** `POST /queues/{queue}/job/reveal`: what the page of a job hides, to those who may see it; noted in the audit. */
+export interface Revealed {
+  id: string;
+  data: unknown;
+  options: unknown;
+  return_value: unknown;
+  failed_reason: string | null;
+  /** Whether anything was left out since it is large: then it must not be edited; `whole: true` gives all of it. */
+  cut: boolean;
+}
+
+/** `GET /queues/{queue}/schemas`: JSON Schemas of jobs' data by their names, for forms: `Dashboard(schemas=…)`. */
+export interface Schemas {
+  schemas: Record<string, unknown>;
+}
+
 /** `POST /queues/{queue}/bulk/preview`: what a bulk action would do. */
 export interface Preview {
   count: number;
@@ -422,6 +456,82 @@ export interface AuditEntry {
 export interface Audit {
   now: number;
   entries: AuditEntry[];
+}
+
+/** How long something took, of `count` jobs. */
+export interface Spread {
+  count: number;
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+}
+
+/** What happened in one step of time. */
+export interface StatsPoint {
+  /** When it begins. */
+  at: number;
+  completed: number;
+  /** Failed for good. */
+  failed: number;
+  retried: number;
+  run: Spread;
+  /** From being due to being taken. */
+  wait: Spread;
+}
+
+/** The jobs of one name, over the whole time asked for. */
+export interface NameStats {
+  queue: string;
+  name: string;
+  completed: number;
+  failed: number;
+  retried: number;
+  run: Spread;
+  wait: Spread;
+}
+
+/** Something that happened at a time, such as a deploy: a line in the charts. */
+export interface Mark {
+  at: number;
+  text: string;
+}
+
+/** `GET /stats?queue=&name=&from=&to=&step=`: what workers with a recorder counted, of one queue or of all. */
+export interface Stats {
+  now: number;
+  /** Whether any worker counts here; if not, `Worker(recorder=True)` turns it on. */
+  recorded: boolean;
+  step: number;
+  /** Oldest first, one for each step, also where nothing happened. */
+  points: StatsPoint[];
+  /** The most failures first, then the most jobs; at most 200. */
+  names: NameStats[];
+  marks: Mark[];
+}
+
+/** A rule of `Dashboard(alerts=…)`. */
+export interface AlertRule {
+  id: string;
+  /** In a sentence: "more than 10 failures in 5 minutes in email". */
+  words: string;
+  kind: "failures" | "waiting" | "oldest_waiting" | "no_workers" | "stalled" | "paused";
+  /** A pattern. */
+  queues: string;
+  over: number;
+  /** Where it is sent, without secrets: "webhook hooks.example.com". */
+  to: string[];
+  /** The queues that it holds for now. */
+  firing: string[];
+  /** When it was last sent. */
+  last: number | null;
+  /** Why it could not be sent, if the last time it could not. */
+  problem: string | null;
+}
+
+/** `GET /alerts`. */
+export interface Alerts {
+  now: number;
+  rules: AlertRule[];
 }
 
 /** An event `tick` of `GET /live`: in which queues something has happened, with numbers; at most 2 a second. */

@@ -15,7 +15,7 @@ import { clock } from "./lib/time";
 import { connected, ticks } from "./live";
 import { route, toQueue } from "./router";
 import type { Overview } from "./shapes";
-import { board, boardError, loadBoard, may, nextTheme, queueNames, theme, zone } from "./state";
+import { board, boardError, favourites, loadBoard, may, nextTheme, queueNames, theme, zone } from "./state";
 import { Tray } from "./tray";
 import { Banner, Button, Copy, IconButton, Link, Loading } from "./ui";
 
@@ -25,6 +25,7 @@ const PAGES: { to: string; text: string; icon: IconName; needs?: string }[] = [
   { to: "/schedulers", text: "Schedulers", icon: "schedulers" },
   { to: "/workers", text: "Workers", icon: "workers" },
   { to: "/metrics", text: "Metrics", icon: "metrics" },
+  { to: "/alerts", text: "Alerts", icon: "bell" },
   { to: "/redis", text: "Redis", icon: "redis", needs: "redis" },
   { to: "/audit", text: "Audit", icon: "audit", needs: "audit" },
 ];
@@ -104,7 +105,7 @@ function Places({ path }: { path: string }): JSX.Element {
           Queues
         </p>
         <ul class="places">
-          {queueNames.value.map((queue) => {
+          {[...queueNames.value].sort((a, b) => place(a) - place(b)).map((queue) => {
             const row = data?.queues.find((one) => one.name === queue);
             const tick = ticks.value.get(queue);
             const failed = tick?.counts.failed ?? row?.counts.failed ?? 0;
@@ -135,6 +136,11 @@ function Places({ path }: { path: string }): JSX.Element {
       </nav>
     </>
   );
+}
+
+/** Pinned queues stand first. */
+function place(queue: string): number {
+  return favourites.value.includes(queue) ? 0 : 1;
 }
 
 const HEARING = { live: "Live", polling: "Asking every 5 s", lost: "Not connected" } as const;

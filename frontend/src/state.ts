@@ -1,6 +1,6 @@
 /** What the whole page knows: the board, the user's ways of seeing it. */
 
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, type Signal, signal } from "@preact/signals";
 
 import { ApiError, get } from "./api";
 import type { Board } from "./shapes";
@@ -24,24 +24,54 @@ export async function loadBoard(): Promise<void> {
 
 // ----------------------------------------------------------------------------------- kept in this browser
 
-function remembered<T extends string>(name: string, words: readonly T[], first: T) {
+/** One of these words. */
+export function remembered<T extends string>(name: string, words: readonly T[], first: T): Signal<T> {
+  return kept(name, first, (text) => words.find((word) => word === text) ?? null, String);
+}
+
+/** Any value that JSON can hold, if `good` says that what was found is one. */
+export function stored<T>(name: string, first: T, good: (value: unknown) => value is T): Signal<T> {
+  const read = (text: string) => {
+    try {
+      const value: unknown = JSON.parse(text);
+      return good(value) ? value : null;
+    } catch {
+      return null;
+    }
+  };
+  return kept(name, first, read, JSON.stringify);
+}
+
+function kept<T>(name: string, first: T, read: (text: string) => T | null, write: (value: T) => string): Signal<T> {
   const key = `oxcart.${name}`;
-  let found: string | null = null;
+  let text: string | null = null;
   try {
-    found = window.localStorage.getItem(key);
+    text = window.localStorage.getItem(key);
   } catch {
     // A browser that keeps nothing: then each visit starts anew.
   }
-  const kept = signal<T>(words.find((word) => word === found) ?? first);
+  const found = signal<T>((text === null ? null : read(text)) ?? first);
   effect(() => {
+    const now = write(found.value);
+    if (now === text) return;
+    text = now;
     try {
-      window.localStorage.setItem(key, kept.value);
+      window.localStorage.setItem(key, now);
     } catch {
       // As above.
     }
   });
-  return kept;
+  // What another tab keeps is not to be overwritten with what was kept before.
+  window.addEventListener("storage", (event) => {
+    if (event.key !== key || event.newValue === null) return;
+    text = event.newValue;
+    found.value = read(text) ?? first;
+  });
+  return found;
 }
+
+/** Queues that stand first in the overview. */
+export const favourites = stored<string[]>("favourites", [], (value): value is string[] => Array.isArray(value) && value.every((one) => typeof one === "string"));
 
 export type Theme = "system" | "light" | "dark";
 export type Zone = "local" | "utc";
@@ -64,6 +94,9 @@ export function nextTheme(): void {
 
 /** The ids of the list last seen, so that its jobs can be walked through. */
 export const lastList = signal<{ queue: string; ids: string[]; back: string } | null>(null);
+
+/** The job last looked at: coming back to its list, it is where the reader goes on. */
+export const lastJob = signal<string | null>(null);
 
 /** Ids of bulk tasks that were begun here and are shown in the tray. */
 export const tasks = signal<string[]>([]);

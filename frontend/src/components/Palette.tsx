@@ -1,3 +1,4 @@
+import { Fragment } from "preact";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 
 import { get, part, refreshAll, url } from "../api";
@@ -7,7 +8,7 @@ import type { JobDetail } from "../shapes";
 import { board, may, nextTheme, queueNames, theme, zone } from "../state";
 import { visible } from "../lib/format";
 import { Dialog } from "./Dialog";
-import { commands, openHelp, paletteOpen } from "./open";
+import { commands, openHelp, paletteOpen, takeAhead } from "./open";
 import { Visible } from "./Visible";
 
 export { openPalette } from "./open";
@@ -31,28 +32,16 @@ function close(): void {
 }
 
 function Open() {
-  const [text, setText] = useState("");
+  const ahead = useMemo(takeAhead, []);
+  const [text, setText] = useState(ahead.trimEnd());
   const [at, setAt] = useState(0);
-  const [said, setSaid] = useState("");
-  const [busy, setBusy] = useState(false);
-  const id = useId();
-  const list = useRef<HTMLDivElement>(null);
   const found = useMemo(() => matching(text), [text, queueNames.value, commands.value, route.value]);
   const chosen = found[Math.min(at, found.length - 1)];
-
+  const { busy, said, forget, run } = useRun();
+  const id = useId();
   useEffect(() => {
-    list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
-  }, [chosen]);
-
-  const run = async (item: Item | undefined) => {
-    if (!item || busy) return;
-    setBusy(true);
-    setSaid("");
-    const answer = item.group === "Jobs" ? await item.run() : (close(), item.run());
-    setBusy(false);
-    if (typeof answer === "string") setSaid(answer);
-    else close();
-  };
+    if (ahead.endsWith("\n")) void run(chosen);
+  }, []);
   const onKey = (event: KeyboardEvent) => {
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: Math.min(at + 8, found.length - 1), PageUp: Math.max(at - 8, 0) }[event.key];
     if (to !== undefined) {
@@ -63,8 +52,11 @@ function Open() {
       void run(chosen);
     }
   };
-
-  let group = "";
+  const onInput = (value: string) => {
+    setText(value);
+    setAt(0);
+    forget();
+  };
   return (
     <Dialog title="Search or jump" size="top" bare onClose={close}>
       <div class="palette">
@@ -84,50 +76,68 @@ function Open() {
             autocomplete="off"
             autocapitalize="off"
             spellcheck={false}
-            onInput={(event) => {
-              setText(event.currentTarget.value);
-              setAt(0);
-              setSaid("");
-            }}
+            onInput={(event) => onInput(event.currentTarget.value)}
             onKeyDown={onKey}
           />
           <kbd>esc</kbd>
         </div>
-        <div class="palette-list" role="listbox" id={`${id}-list`} aria-label="What was found" ref={list} tabIndex={-1}>
-          {found.map((item, index) => {
-            const head = item.group === group ? null : item.group;
-            group = item.group;
-            return (
-              <>
-                {head ? (
-                  <div class="palette-group" role="presentation">
-                    {head}
-                  </div>
-                ) : null}
-                <div
-                  key={`${item.group} ${item.label}`}
-                  id={`${id}-${index}`}
-                  class="palette-item"
-                  role="option"
-                  aria-selected={item === chosen}
-                  onPointerMove={() => setAt(index)}
-                  onClick={() => void run(item)}
-                >
-                  <Icon name={item.icon} />
-                  <span class="palette-label">
-                    <Visible text={item.label} />
-                  </span>
-                  {item.hint ? <span class="palette-hint">{item.hint}</span> : null}
-                </div>
-              </>
-            );
-          })}
-        </div>
+        <List id={id} found={found} chosen={chosen} onPoint={setAt} onRun={(item) => void run(item)} />
         <p class="palette-foot" role="status">
           {busy ? "Looking…" : said || (found.length ? "" : "Nothing here is called that.")}
         </p>
       </div>
     </Dialog>
+  );
+}
+
+/** Does what an item says; a job has to be looked for first, and may not be there. */
+function useRun() {
+  const [said, setSaid] = useState("");
+  const [busy, setBusy] = useState(false);
+  const run = async (item: Item | undefined) => {
+    if (!item || busy) return;
+    setBusy(true);
+    setSaid("");
+    const answer = item.group === "Jobs" ? await item.run() : (close(), item.run());
+    setBusy(false);
+    if (typeof answer === "string") setSaid(answer);
+    else close();
+  };
+  return { busy, said, forget: () => setSaid(""), run };
+}
+
+interface ListProps {
+  id: string;
+  found: readonly Item[];
+  chosen: Item | undefined;
+  onPoint: (at: number) => void;
+  onRun: (item: Item) => void;
+}
+
+function List({ id, found, chosen, onPoint, onRun }: ListProps) {
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+  }, [chosen]);
+  return (
+    <div class="palette-list" role="listbox" id={`${id}-list`} aria-label="What was found" ref={list} tabIndex={-1}>
+      {found.map((item, index) => (
+        <Fragment key={`${item.group} ${item.label}`}>
+          {item.group === found[index - 1]?.group ? null : (
+            <div class="palette-group" role="presentation">
+              {item.group}
+            </div>
+          )}
+          <div id={`${id}-${index}`} class="palette-item" role="option" aria-selected={item === chosen} onPointerMove={() => onPoint(index)} onClick={() => onRun(item)}>
+            <Icon name={item.icon} />
+            <span class="palette-label">
+              <Visible text={item.label} />
+            </span>
+            {item.hint ? <span class="palette-hint">{item.hint}</span> : null}
+          </div>
+        </Fragment>
+      ))}
+    </div>
   );
 }
 
@@ -137,6 +147,8 @@ const PAGES: readonly { label: string; to: string; icon: IconName; keys: string;
   { label: "Schedulers", to: "/schedulers", icon: "schedulers", keys: "g s" },
   { label: "Workers", to: "/workers", icon: "workers", keys: "g w" },
   { label: "Metrics", to: "/metrics", icon: "metrics", keys: "g m" },
+  { label: "Alerts", to: "/alerts", icon: "bell", keys: "g l" },
+  { label: "Compare two jobs", to: "/compare", icon: "compare", keys: "" },
   { label: "Redis", to: "/redis", icon: "redis", keys: "g r", needs: "redis" },
   { label: "Audit", to: "/audit", icon: "audit", keys: "g a", needs: "audit" },
 ];

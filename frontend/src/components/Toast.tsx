@@ -1,9 +1,13 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-interface Options {
+export interface Options {
   kind?: "good" | "bad";
   action?: { text: string; run: () => void };
+  /** How long it stays, if nobody points at it. */
+  ms?: number;
+  /** It has gone, and its action was not taken. */
+  gone?: () => void;
 }
 
 interface Message extends Options {
@@ -14,13 +18,35 @@ interface Message extends Options {
 const messages = signal<readonly Message[]>([]);
 let last = 0;
 
+const MOST = 4;
+
 /** Say what has happened, in the corner. It goes by itself; what failed stays longer. */
 export function toast(text: string, options: Options = {}): void {
-  messages.value = [...messages.value.filter((message) => message.text !== text).slice(-3), { ...options, id: ++last, text }];
+  show(text, options);
 }
 
-function dismiss(id: number): void {
+/** The same; answers how to take it away. */
+export function show(text: string, options: Options = {}): () => void {
+  const id = ++last;
+  const before = messages.value;
+  const stay = before.filter((message) => message.text !== text).slice(1 - MOST);
+  messages.value = [...stay, { ...options, id, text }];
+  for (const message of before) if (!stay.includes(message)) message.gone?.();
+  return () => dismiss(id);
+}
+
+function dismiss(id: number, acted = false): void {
+  const found = messages.value.find((message) => message.id === id);
   messages.value = messages.value.filter((message) => message.id !== id);
+  if (found && !acted) found.gone?.();
+}
+
+/** Take the action of the newest message that has one: what the key for "undo" does. */
+export function actOnLatest(): void {
+  const found = messages.value.findLast((message) => message.action);
+  if (!found) return;
+  dismiss(found.id, true);
+  found.action?.run();
 }
 
 /** Where messages appear: once in the shell, so that screen readers know the place before the first one comes. */
@@ -54,7 +80,7 @@ function One({ message }: { message: Message }) {
   const timer = useRef<number>();
   const wait = () => {
     window.clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => dismiss(message.id), message.kind === "bad" ? 12_000 : message.action ? 9000 : 5000);
+    timer.current = window.setTimeout(() => dismiss(message.id), message.ms ?? (message.kind === "bad" ? 12_000 : message.action ? 9000 : 5000));
   };
   const hold = () => window.clearTimeout(timer.current);
   useEffect(() => {
@@ -72,8 +98,8 @@ function One({ message }: { message: Message }) {
           type="button"
           class="toast-action"
           onClick={() => {
+            dismiss(message.id, true);
             message.action?.run();
-            dismiss(message.id);
           }}
         >
           {message.action.text}

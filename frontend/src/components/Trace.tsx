@@ -1,21 +1,33 @@
 import { useId, useState } from "preact/hooks";
 
 import { copyText } from "../lib/copy";
+import { changes, type Part } from "../lib/diff";
 import { plural } from "../lib/format";
+import { clock, span } from "../lib/time";
 import type { Attempt, Frame } from "../shapes";
-import { Button, Tabs } from "../ui";
+import { zone } from "../state";
+import { Button, Tabs, Time } from "../ui";
 import { Icon } from "../icons";
 import { toast } from "./Toast";
 import { Visible } from "./Visible";
 
+interface Props {
+  errors: readonly Attempt[];
+  /** The number of the last attempt, and when it ran: of those before, the queue keeps no times. */
+  attempt?: number;
+  started?: number | null;
+  finished?: number | null;
+}
+
 /** Why a job failed: each attempt with its stack, the frames of other people's code folded. */
-export function Trace({ errors }: { errors: readonly Attempt[] }) {
+export function Trace({ errors, attempt: last, started = null, finished = null }: Props) {
   const panel = `trace${useId().replace(/\W/g, "")}`;
   const newest = errors.reduce<Attempt | undefined>((best, one) => (!best || one.number > best.number ? one : best), undefined);
   const [chosen, setChosen] = useState<number | null>(null);
   const attempt = errors.find((one) => one.number === chosen) ?? newest;
   if (!attempt) return null;
   const before = errors.find((one) => one.number === attempt.number - 1);
+  const when = (number: number) => (number === last && number === newest?.number ? finished : null);
   return (
     <div class="trace">
       {errors.length > 1 ? (
@@ -23,14 +35,30 @@ export function Trace({ errors }: { errors: readonly Attempt[] }) {
           label="Failed attempts"
           panel={panel}
           chosen={String(attempt.number)}
-          items={errors.map((one) => ({ id: String(one.number), text: `Attempt ${one.number}` }))}
+          items={errors.map((one) => ({ id: String(one.number), text: tabWords(one.number, when(one.number)) }))}
           onChoose={(id) => setChosen(Number(id))}
         />
       ) : null}
       <div id={panel} {...(errors.length > 1 ? { role: "tabpanel", "aria-labelledby": `${panel}-${attempt.number}`, tabIndex: 0 } : {})}>
+        <When at={when(attempt.number)} started={started} earlier={attempt.number !== newest?.number} />
         <One key={attempt.number} attempt={attempt} before={before} />
       </div>
     </div>
+  );
+}
+
+function tabWords(number: number, at: number | null): string {
+  return `Attempt ${number}${at === null ? "" : ` · ${clock(at, zone.value)}`}`;
+}
+
+/** When an attempt failed and how long it ran, as far as the queue keeps it. */
+function When({ at, started, earlier }: { at: number | null; started: number | null; earlier: boolean }) {
+  if (at === null) return earlier ? <p class="trace-when">When it failed is not kept: a queue knows the times of the last attempt only.</p> : null;
+  return (
+    <p class="trace-when">
+      Failed <Time at={at} />
+      {started !== null && at >= started ? `, after it had run ${span(at - started)}` : ""}.
+    </p>
   );
 }
 
@@ -55,7 +83,7 @@ function One({ attempt, before }: { attempt: Attempt; before: Attempt | undefine
           </Button>
         </div>
       </div>
-      {before ? <p class="trace-before">{same(before, attempt) ? `The same as in attempt ${before.number}.` : `Attempt ${before.number} failed differently.`}</p> : null}
+      {before ? <Before before={before} attempt={attempt} /> : null}
       {raw || !attempt.frames.length ? (
         <pre class="trace-raw" tabIndex={0} role="region" aria-label="Stack trace">
           <Visible text={attempt.raw || "There is no stack trace."} lines />
@@ -69,8 +97,40 @@ function One({ attempt, before }: { attempt: Attempt; before: Attempt | undefine
   );
 }
 
-function same(one: Attempt, two: Attempt): boolean {
-  return one.kind === two.kind && one.message === two.message;
+/** What has changed since the attempt before, word by word. */
+function Before({ before, attempt }: { before: Attempt; attempt: Attempt }) {
+  const [first, second] = [textOf(before), textOf(attempt)];
+  if (first === second) return <p class="trace-before">The same as in attempt {before.number}.</p>;
+  return (
+    <p class="trace-before">
+      Since attempt {before.number}: <Changes parts={changes(first, second)} />
+    </p>
+  );
+}
+
+/** A text with what was taken away and what has come. */
+export function Changes({ parts }: { parts: readonly Part[] }) {
+  return (
+    <span class="changes">
+      {parts.map((part, at) =>
+        part.in === "both" ? (
+          <Visible key={at} text={part.text} lines />
+        ) : part.in === "first" ? (
+          <del key={at} data-whole={parts.length === 2 && parts[1]?.in === "second" ? "" : undefined}>
+            <Visible text={part.text} lines />
+          </del>
+        ) : (
+          <ins key={at}>
+            <Visible text={part.text} lines />
+          </ins>
+        ),
+      )}
+    </span>
+  );
+}
+
+function textOf(attempt: Attempt): string {
+  return attempt.kind && !attempt.message.startsWith(attempt.kind) ? `${attempt.kind}: ${attempt.message}` : attempt.message;
 }
 
 /** Frames in runs of our own code and of libraries. */

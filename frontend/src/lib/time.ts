@@ -130,10 +130,11 @@ export function writeDuration(ms: number): string {
   return parts.join(" ") || "0s";
 }
 
-/** A point in time as typed: `-1h` (an hour ago), `now`, a date, a date with time, or milliseconds; null if it is none. */
+/** A point in time as typed: `-1h` (an hour ago), `now`, `today` (its first moment), a date, a date with time, or milliseconds; null if it is none. */
 export function readMoment(text: string, now: number): number | null {
   const tidy = text.trim();
   if (tidy === "now") return now;
+  if (tidy === "today" || tidy === "yesterday") return new Date(now).setHours(tidy === "today" ? 0 : -24, 0, 0, 0);
   if (/^\d{12,14}$/.test(tidy)) return Number(tidy);
   if (/^[-+]\s*\d/.test(tidy)) {
     const length = readDuration(tidy.slice(1));

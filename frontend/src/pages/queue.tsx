@@ -15,13 +15,16 @@ import { route, setQuery, toQueue, withQuery } from "../router";
 import type { Counts, Done, QueueDetail } from "../shapes";
 import { may } from "../state";
 import { STATES } from "../states";
-import { Broken, Button, lazy, Link, Loading, Menu, type MenuItem, nothing, Page, perform } from "../ui";
+import { Broken, Button, lazy, Link, Loading, Menu, type MenuItem, nothing, Page } from "../ui";
+import { performUndoably } from "../undo";
 
-const AddJob = lazy(() => import("../dialogs").then((module) => module.AddJob), nothing);
-const Limits = lazy(() => import("../dialogs").then((module) => module.Limits), nothing);
-const Empty = lazy(() => import("../dialogs").then((module) => module.EmptyQueue), nothing);
+const AddJob = lazy(() => import("../add-dialog").then((module) => module.AddJob), nothing);
+const Limits = lazy(() => import("../queue-dialogs").then((module) => module.Limits), nothing);
+const Empty = lazy(() => import("../queue-dialogs").then((module) => module.EmptyQueue), nothing);
 
-type Asked = "add" | "limits" | "drain" | "obliterate" | null;
+const QueueCalls = lazy(() => import("../list/api-calls").then((module) => module.QueueCalls), nothing);
+
+type Asked = "add" | "limits" | "drain" | "obliterate" | "calls" | null;
 
 export default function QueuePage({ queue }: { queue: string }): JSX.Element {
   const { data, error, refresh } = useApi<QueueDetail>(`/queues/${part(queue)}`, { every: connected.value === "live" ? 10_000 : 5_000 });
@@ -57,6 +60,7 @@ export default function QueuePage({ queue }: { queue: string }): JSX.Element {
       <Tiles queue={queue} counts={row.counts} chosen={state} />
       {state ? <Jobs key={queue} queue={queue} state={state} counts={row.counts} paused={row.paused} workers={row.workers} /> : null}
       {asked === "add" ? <AddJob queue={queue} onClose={close} /> : null}
+      {asked === "calls" ? <QueueCalls queue={queue} paused={row.paused} onClose={close} /> : null}
       {asked === "limits" ? <Limits row={row} onClose={close} /> : null}
       {asked === "drain" || asked === "obliterate" ? <Empty row={row} how={asked} onClose={close} /> : null}
     </Page>
@@ -71,7 +75,8 @@ function firstState(counts: Counts): string {
 }
 
 function turn(queue: string, paused: boolean): Promise<Done | null> {
-  return perform(() => post<Done>(`/queues/${part(queue)}/${paused ? "resume" : "pause"}`));
+  const set = (pause: boolean) => post<Done>(`/queues/${part(queue)}/${pause ? "pause" : "resume"}`);
+  return performUndoably(() => set(!paused), () => set(paused));
 }
 
 function Heading({ row }: { row: QueueDetail }): JSX.Element {
@@ -94,7 +99,7 @@ function Heading({ row }: { row: QueueDetail }): JSX.Element {
 
 function Actions({ row, onAsk }: { row: QueueDetail; onAsk: (what: Asked) => void }): JSX.Element {
   const [busy, setBusy] = useState(false);
-  const items: MenuItem[] = [];
+  const items: MenuItem[] = [{ text: "As API calls…", icon: "code", run: () => onAsk("calls") }];
   if (may("limits")) items.push({ text: "Limits…", icon: "limits", run: () => onAsk("limits") });
   if (may("drain")) items.push({ text: "Drain…", icon: "drain", danger: true, run: () => onAsk("drain") });
   if (may("obliterate")) items.push({ text: "Obliterate…", icon: "trash", danger: true, run: () => onAsk("obliterate") });

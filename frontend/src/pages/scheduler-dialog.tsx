@@ -108,6 +108,11 @@ export function SchedulerDialog({ scheduler, queue, onClose }: { scheduler: Sche
           <Text label="Not after" type="datetime-local" value={now.end} error={said("end")} onInput={(end) => set({ end })} />
           <Text label="Runs at most" hint="No limit, if empty." value={now.limit} error={said("limit")} onInput={(limit) => set({ limit })} />
         </div>
+        {scheduler === null && now.kind === "every" && !now.start ? (
+          <label class="tick">
+            <input type="checkbox" checked={now.immediately} onChange={(event) => set({ immediately: event.currentTarget.checked })} /> Run it the first time at once
+          </label>
+        ) : null}
         <details class="fold">
           <summary>Overlap, missed runs, jitter</summary>
           <div class="fields-2">
@@ -214,6 +219,7 @@ interface Form {
   overlap: string;
   missed: string;
   jitter: string;
+  immediately: boolean;
   data: string;
   options: string;
 }
@@ -234,6 +240,7 @@ function start(one: SchedulerRow | null, queue: string | null): Form {
     overlap: one?.overlap ?? "allow",
     missed: one?.missed ?? "once",
     jitter: one?.jitter ? writeDuration(one.jitter) : "",
+    immediately: false,
     data: stringify((one ? one.data : {}) as Json, 2),
     options: stringify((one?.options ?? {}) as Json, 2),
   };
@@ -278,6 +285,7 @@ function body(before: Form, now: Form, all: boolean): Record<string, Json> {
     if (times || changed("every")) sent["every"] = readDuration(now.every);
     if (now.offset && (times || changed("offset"))) sent["offset"] = readDuration(now.offset);
   }
+  if (now.immediately && now.kind === "every" && !now.start) sent["immediately"] = true;
   for (const name of ["start", "end"] as const) if (before[name] !== now[name]) sent[name] = moment(now[name]);
   if (before.limit !== now.limit) sent["limit"] = now.limit ? Number(now.limit) : null;
   if (before.jitter !== now.jitter) sent["jitter"] = readDuration(now.jitter) ?? 0;

@@ -5,15 +5,18 @@ import { part, post, url, useApi } from "../api";
 import { ask } from "../components/Dialog";
 import { Empty } from "../components/Empty";
 import { JsonTree } from "../components/JsonTree";
+import { Runs } from "../components/Runs";
 import { Visible } from "../components/Visible";
 import { Icon } from "../icons";
 import { num, plural, visible } from "../lib/format";
-import { here, span, when } from "../lib/time";
+import { exact, here, span, when } from "../lib/time";
+import { differ, inZone } from "../lib/zones";
 import { now } from "../live";
 import { serverNow } from "../api";
 import { route, setQuery, toJob, toQueue } from "../router";
 import type { Done, SchedulerRow, Schedulers } from "../shapes";
 import { may, zone } from "../state";
+import { performUndoably } from "../undo";
 import { Broken, Button, IconButton, Link, Loading, Menu, Page, perform, Time, lazy } from "../ui";
 import { QueueChoice } from "./choice";
 
@@ -29,12 +32,14 @@ export default function SchedulersPage(): JSX.Element {
   const [editing, setEditing] = useState<SchedulerRow | "new" | null>(null);
   const all = data?.schedulers ?? [];
   const shown = all.filter((one) => `${one.id} ${one.name} ${one.queue} ${one.words} ${one.cron ?? ""}`.toLowerCase().includes(find));
-  const trouble = all.filter((one) => one.late || one.problem).length;
+  const trouble = all.filter((one) => (one.late && !isPaused(one)) || one.problem).length;
+  const paused = all.filter((one) => isPaused(one)).length;
+  const counted = [all.length ? plural(all.length, "scheduler") : "", paused ? `${num(paused)} paused` : "", trouble ? `${num(trouble)} in trouble` : ""].filter(Boolean).join(", ");
 
   return (
     <Page
       title="Schedulers"
-      lead={`${all.length ? `${plural(all.length, "scheduler")}${trouble ? `, ${num(trouble)} in trouble` : ""}. ` : ""}Times are ${zone.value === "utc" ? "in UTC" : `yours (${here()})`}.`}
+      lead={`${counted ? `${counted}. ` : ""}Times are ${zone.value === "utc" ? "in UTC" : `yours (${here()})`}.`}
       actions={
         <>
           {all.length > 6 ? (
@@ -65,8 +70,11 @@ export default function SchedulersPage(): JSX.Element {
               <tr>
                 <th scope="col">Scheduler</th>
                 <th scope="col">When</th>
+                <th scope="col">Latest runs</th>
                 <th scope="col">Next run</th>
-                <th scope="col">Runs</th>
+                <th scope="col" class="n">
+                  Runs
+                </th>
                 <th scope="col">
                   <span class="sr">Actions</span>
                 </th>
@@ -97,7 +105,7 @@ function Row({ one, open, onOpen, onEdit }: RowProps): JSX.Element {
   const can = may("schedulers");
   return (
     <>
-      <tr data-open={open}>
+      <tr data-open={open} data-paused={isPaused(one)}>
         <th scope="row">
           <div class="scheduler-name">
             <IconButton icon={open ? "chevron" : "right"} label={`${open ? "Hide" : "Show"} details of ${visible(one.id)}`} pressed={open} onClick={() => onOpen(!open)} />
@@ -127,35 +135,23 @@ function Row({ one, open, onOpen, onEdit }: RowProps): JSX.Element {
             {one.cron && !one.words.includes(one.cron) ? <span class="mono muted">{visible(one.cron)}</span> : one.every && one.limit === null && one.end !== null ? <span class="muted">until {when(one.end, serverNow(), zone.value)}</span> : null}
           </div>
         </td>
+        <td data-label="Latest runs">
+          <Runs of={one.id} queue={one.queue} history={one.history ?? []} />
+        </td>
         <td data-label="Next run">
           <Next one={one} />
         </td>
-        <td data-label="Runs">
+        <td data-label="Runs" class="n">
           <div class="two">
             <span>{num(one.runs ?? 0)}</span>
             {one.limit === null ? null : <span class="muted">of {num(one.limit)}</span>}
           </div>
         </td>
-        <td class="scheduler-do">
-          {can && !one.ended && !one.problem ? (
-            <Button icon="play" onClick={() => void perform(() => post<Done>(`/queues/${part(one.queue)}/scheduler/run`, { id: one.id }))}>
-              Run now
-            </Button>
-          ) : null}
-          {can ? (
-            <Menu
-              label={`More actions for ${visible(one.id)}`}
-              items={[
-                ...(one.legacy ? [] : [{ text: "Edit…", icon: "edit" as const, run: onEdit }]),
-                { text: "Remove…", icon: "trash" as const, danger: true, run: () => void remove(one) },
-              ]}
-            />
-          ) : null}
-        </td>
+        <td class="scheduler-do">{can ? <Actions one={one} onEdit={onEdit} /> : null}</td>
       </tr>
       {open ? (
         <tr class="scheduler-more">
-          <td colSpan={5}>
+          <td colSpan={6}>
             <More one={one} />
           </td>
         </tr>
@@ -164,10 +160,50 @@ function Row({ one, open, onOpen, onEdit }: RowProps): JSX.Element {
   );
 }
 
+/** What can be done with it now: a paused one goes on, another one runs or is paused. */
+function Actions({ one, onEdit }: { one: SchedulerRow; onEdit: () => void }): JSX.Element {
+  const to = (verb: string) => () => post<Done>(`/queues/${part(one.queue)}/scheduler/${verb}`, { id: one.id });
+  const steady = !one.ended && !one.problem && !one.legacy;
+  return (
+    <div class="scheduler-acts">
+      {isPaused(one) ? (
+        <Button icon="play" onClick={() => void performUndoably(to("resume"), to("pause"))}>
+          Resume
+        </Button>
+      ) : (
+        <>
+          {one.ended || one.problem ? null : (
+            <Button icon="bolt" onClick={() => void perform(to("run"))}>
+              Run now
+            </Button>
+          )}
+          {steady ? <IconButton icon="pause" label={`Pause ${visible(one.id)}`} onClick={() => void performUndoably(to("pause"), to("resume"))} /> : null}
+        </>
+      )}
+      <Menu
+        label={`More actions for ${visible(one.id)}`}
+        items={[
+          ...(one.legacy || isPaused(one) ? [] : [{ text: "Edit…", icon: "edit" as const, run: onEdit }]),
+          { text: "Remove…", icon: "trash" as const, danger: true, run: () => void remove(one) },
+        ]}
+      />
+    </div>
+  );
+}
+
+function isPaused(one: SchedulerRow): one is SchedulerRow & { paused: number } {
+  return typeof one.paused === "number";
+}
+
 function Marks({ one }: { one: SchedulerRow }): JSX.Element {
   return (
     <>
-      {one.late ? (
+      {!isPaused(one) ? null : (
+        <span class="badge" title={`Since ${exact(one.paused, zone.value)}. No run of it begins until it is resumed.`}>
+          <Icon name="pause" size={12} /> paused
+        </span>
+      )}
+      {one.late && !isPaused(one) ? (
         <span class="badge" data-kind="warn" title="Its run should have begun more than a minute ago. Is a worker connected?">
           <Icon name="warn" size={12} /> late
         </span>
@@ -185,6 +221,12 @@ function Marks({ one }: { one: SchedulerRow }): JSX.Element {
 
 function Next({ one }: { one: SchedulerRow }): JSX.Element {
   void now.value;
+  if (isPaused(one))
+    return (
+      <span class="muted" title={`Paused since ${exact(one.paused, zone.value)}`}>
+        paused since {when(one.paused, serverNow(), zone.value)}
+      </span>
+    );
   if (one.next === null) return <span class="muted">{one.ended ? "none any more" : "–"}</span>;
   return (
     <div class="two">
@@ -201,6 +243,8 @@ const MISSED: Record<string, string> = { once: "one runs late", skip: "they are 
 
 function More({ one }: { one: SchedulerRow }): JSX.Element {
   const facts: [string, string][] = [];
+  const mine = zone.value === "utc" ? "UTC" : here();
+  const theirs = one.tz !== null && differ(one.tz, mine, one.upcoming) ? one.tz : null;
   if (one.tz) facts.push(["Zone", one.tz]);
   if (one.start) facts.push(["Starts", when(one.start, serverNow(), zone.value)]);
   if (one.end) facts.push(["Ends", when(one.end, serverNow(), zone.value)]);
@@ -217,18 +261,25 @@ function More({ one }: { one: SchedulerRow }): JSX.Element {
       ) : null}
       <section aria-label="Next runs">
         <h2>Next runs</h2>
+        {theirs === null ? null : (
+          <p class="upcoming-zones">
+            <span>{mine === "UTC" ? "UTC" : "Your time"}</span>
+            <span>{theirs}</span>
+          </p>
+        )}
         {one.upcoming.length ? (
-          <ol class="upcoming">
+          <ol class="upcoming" data-zones={theirs !== null}>
             {one.upcoming.map((at, index) => (
               <li key={at}>
-                <span>{when(at, serverNow(), zone.value)}</span>
+                <span title={exact(at, zone.value)}>{when(at, serverNow(), zone.value)}</span>
+                {theirs === null ? null : <span>{inZone(at, theirs)}</span>}
                 <span class="muted">{at > serverNow() ? `in ${span(at - serverNow())}` : "due"}</span>
                 {index === 0 && one.next_job ? <Link to={toJob(one.queue, one.next_job)}>its job</Link> : null}
               </li>
             ))}
           </ol>
         ) : (
-          <p class="muted">None.</p>
+          <p class="muted">{!isPaused(one) ? "None." : "None while it is paused. Resumed, it goes on with its next time."}</p>
         )}
       </section>
       <section aria-label="Rules">

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 
 import { url, useApi } from "../api";
 import { Empty } from "../components/Empty";
@@ -9,22 +10,64 @@ import { serverNow } from "../api";
 import { now } from "../live";
 import { route, setQuery, toJob, toQueue } from "../router";
 import type { Overview, QueueRow, RunningJob, WorkerRow, Workers } from "../shapes";
-import { Banner, Broken, Copy, Link, Loading, Page, Progress, Span } from "../ui";
+import { may } from "../state";
+import { Banner, Broken, Copy, IconButton, lazy, Link, Loading, nothing, Page, Progress, Span } from "../ui";
 import { QueueChoice } from "./choice";
+
+const CancelJob = lazy(() => import("../job/dialogs").then((module) => module.CancelJob), nothing);
+
+interface Stopping {
+  queue: string;
+  id: string;
+  worker: string | null;
+}
+
+/** A program that works: all its workers that are known to be one. */
+interface Process {
+  key: string;
+  host: string;
+  name: string | null;
+  workers: WorkerRow[];
+  running: RunningJob[];
+}
+
+/** Workers of one name on one machine are one program, whatever queues they work on; one without a name stands alone. */
+function processes(workers: readonly WorkerRow[]): Map<string, Process[]> {
+  const found = new Map<string, Process>();
+  workers.forEach((worker, index) => {
+    const host = hostOf(worker.address);
+    const key = worker.name === null ? `${worker.address} ${worker.queue} ${index}` : `${host} ${worker.name}`;
+    const one = found.get(key) ?? { key, host, name: worker.name, workers: [], running: [] };
+    one.workers.push(worker);
+    one.running.push(...worker.running);
+    found.set(key, one);
+  });
+  const hosts = new Map<string, Process[]>();
+  for (const one of found.values()) hosts.set(one.host, [...(hosts.get(one.host) ?? []), one]);
+  return hosts;
+}
+
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") || "?";
+}
 
 /** Who is connected, and what each is at. */
 export default function WorkersPage(): JSX.Element {
   const queue = route.value.query.get("queue");
   const { data, error, loading, refresh } = useApi<Workers>(url("/workers", { queue }), { live: queue ?? "*" });
   const { data: overview } = useApi<Overview>("/overview", { live: "*" });
+  const [stopping, setStopping] = useState<Stopping | null>(null);
   const workers = data?.workers ?? [];
   const rows = (overview?.queues ?? []).filter((row) => !queue || row.name === queue);
   const idle = data?.allowed ? rows.filter((row) => !workers.some((worker) => worker.queue === row.name)) : [];
-  const busy = workers.filter((worker) => worker.running.length).length;
+  const hosts = processes(workers);
+  const all = [...hosts.values()].flat();
+  const running = all.reduce((sum, one) => sum + one.running.length, 0);
+  const stop = may("cancel") ? setStopping : undefined;
   return (
     <Page
       title="Workers"
-      lead={workers.length ? `${plural(workers.length, "worker")} connected, ${num(busy)} with a job at hand as far as jobs say so.` : "Processes that take jobs and run them."}
+      lead={workers.length ? `${plural(all.length, "worker")}${hosts.size > 1 ? ` on ${num(hosts.size)} machines` : ""}${workers.length > all.length ? ` with ${num(workers.length)} connections` : ""}, ${running ? `${plural(running, "job")} at hand` : "no job at hand"} as far as jobs say so.` : "Programs that take jobs and run them."}
       actions={<QueueChoice chosen={queue} onChoose={(name) => setQuery({ queue: name })} />}
     >
       {loading ? <Loading /> : null}
@@ -42,18 +85,27 @@ export default function WorkersPage(): JSX.Element {
             <caption class="sr">Workers</caption>
             <thead>
               <tr>
-                <th scope="col">Queue</th>
                 <th scope="col">Worker</th>
+                <th scope="col">Queues</th>
                 <th scope="col">Runs</th>
                 <th scope="col">Connected for</th>
                 <th scope="col">Client</th>
               </tr>
             </thead>
-            <tbody>
-              {workers.map((worker, index) => (
-                <Row key={`${worker.queue} ${worker.address} ${index}`} worker={worker} />
-              ))}
-            </tbody>
+            {[...hosts].map(([host, some]) => (
+              <tbody key={host}>
+                {hosts.size > 1 ? (
+                  <tr class="workers-host">
+                    <th scope="rowgroup" colSpan={5}>
+                      {host} <span class="muted">{plural(some.length, "worker")}</span>
+                    </th>
+                  </tr>
+                ) : null}
+                {some.map((one) => (
+                  <Row key={one.key} one={one} onStop={stop} />
+                ))}
+              </tbody>
+            ))}
           </table>
         </div>
       ) : null}
@@ -64,7 +116,7 @@ export default function WorkersPage(): JSX.Element {
           <ul class="card running-list">
             {data.unassigned.map((job) => (
               <li key={`${job.queue} ${job.id}`}>
-                <Running job={job} named />
+                <Running job={job} named onStop={stop} />
               </li>
             ))}
           </ul>
@@ -83,6 +135,7 @@ export default function WorkersPage(): JSX.Element {
           </ul>
         </section>
       ) : null}
+      {stopping ? <CancelJob job={stopping} onClose={() => setStopping(null)} /> : null}
     </Page>
   );
 }
@@ -114,38 +167,47 @@ function Start({ queue }: { queue: string }): JSX.Element {
   );
 }
 
-function Row({ worker }: { worker: WorkerRow }): JSX.Element {
+function Row({ one, onStop }: { one: Process; onStop: Stop }): JSX.Element {
+  const { workers, running } = one;
+  const queues = [...new Set(workers.map((worker) => worker.queue))];
+  const libraries = [...new Set(workers.map((worker) => worker.library).filter((library) => library !== null))];
   return (
     <tr>
       <th scope="row">
-        <Link to={toQueue(worker.queue)}>
-          <Visible text={worker.queue} />
-        </Link>
-      </th>
-      <td data-label="Worker">
         <div class="two">
-          {worker.name === null ? <span class="muted">no name</span> : <span title={worker.name}><Visible text={middle(worker.name, 36)} /></span>}
-          <span class="mono muted">{worker.address}</span>
+          {one.name === null ? (
+            <span class="muted">no name</span>
+          ) : (
+            <span title={one.name}>
+              <Visible text={middle(one.name, 36)} />
+            </span>
+          )}
+          <span class="mono muted">{workers.length === 1 ? workers[0]?.address : `${one.host}, ${plural(workers.length, "connection")}`}</span>
         </div>
+      </th>
+      <td data-label="Queues">
+        <span class="workers-queues">
+          {queues.map((queue) => (
+            <Link key={queue} to={toQueue(queue)}>
+              <Visible text={queue} />
+            </Link>
+          ))}
+        </span>
       </td>
       <td data-label="Runs" class="workers-runs">
-        {worker.running.length ? (
-          worker.running.map((job) => <Running key={job.id} job={job} />)
-        ) : (
-          <span class="muted">
-            {worker.name === null ? "not known" : "nothing"}
-          </span>
-        )}
+        {running.length ? running.map((job) => <Running key={`${job.queue} ${job.id}`} job={job} worker={one.name} named={queues.length > 1} onStop={onStop} />) : <span class="muted">{one.name === null ? "not known" : "nothing"}</span>}
       </td>
       <td data-label="Connected for">
-        <Span ms={worker.age} />
+        <Span ms={Math.max(...workers.map((worker) => worker.age))} />
       </td>
-      <td data-label="Client">{worker.library ? <Visible text={worker.library} /> : <span class="muted">–</span>}</td>
+      <td data-label="Client">{libraries.length ? <Visible text={libraries.join(", ")} /> : <span class="muted">–</span>}</td>
     </tr>
   );
 }
 
-function Running({ job, named = false }: { job: RunningJob; named?: boolean }): JSX.Element {
+type Stop = ((job: Stopping) => void) | undefined;
+
+function Running({ job, worker = null, named = false, onStop }: { job: RunningJob; worker?: string | null; named?: boolean; onStop: Stop }): JSX.Element {
   void now.value;
   return (
     <div class="running" data-state="active">
@@ -160,6 +222,7 @@ function Running({ job, named = false }: { job: RunningJob; named?: boolean }): 
         </span>
       ) : null}
       <span class="muted running-time">{job.started === null ? "" : <Span ms={Math.max(0, serverNow() - job.started)} />}</span>
+      {onStop ? <IconButton icon="stop" label={`Cancel job ${visible(job.id)}`} onClick={() => onStop({ queue: job.queue, id: job.id, worker })} /> : null}
     </div>
   );
 }

@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ from playwright.async_api import (
 )
 from uvicorn import Config, Server
 
+from oxcart import Connection, Queue
 from oxcart.dashboard import Dashboard
 from tests.conftest import RedisServer, in_ci
-from tests.dashboard.seed import seed
+from tests.dashboard.seed import Crew, seed
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
@@ -233,6 +235,35 @@ async def open_site(browser: Browser, seeded: str, redis_server: RedisServer) ->
             return await stack.enter_async_context(looking(browser, address + mount, view))
 
         yield open
+
+
+class Shop:
+    """A queue `shop` that belongs to one test, and a dashboard over it: the test may do with it what it likes."""
+
+    def __init__(self, site: Site, connection: Connection, prefix: str) -> None:
+        self.site = site
+        self.connection = connection
+        self.prefix = prefix
+        self.queue = Queue("shop", connection=connection, prefix=prefix)
+        self.crew = Crew(connection, self.queue, "clerk-1")
+
+    async def failed(self, *reasons: str, **options: Any) -> list[str]:
+        """Jobs that failed for these reasons, one after the other; their ids."""
+        now = time.time_ns() // 1_000_000
+        ids: list[str] = []
+        for reason in reasons:
+            await self.queue.add("order", {"reason": reason}, **options)
+            [job_id] = await self.crew.take(1, now - 1000)
+            await self.crew.fail(job_id, reason, [f"Error: {reason}"], now - 500)
+            ids.append(job_id)
+        return ids
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(open_site: OpenSite, redis_server: RedisServer) -> AsyncIterator[Shop]:
+    prefix = f"shop{secrets.token_hex(4)}"
+    async with Connection(redis_server.url) as connection:
+        yield Shop(await open_site(prefix=prefix), connection, prefix)
 
 
 def mounted(dashboard: Dashboard, mount: str) -> Any:

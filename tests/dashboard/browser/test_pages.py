@@ -21,11 +21,14 @@ PAGES = {
     "/queues/email/job?id=three-attempts": "receipt",
     "/queues/email/job?id=one-megabyte": "large",
     "/queues/email/job?id=hostile-data": "<img src=x onerror=alert(1)>",
+    "/compare?a=email/three-attempts&b=email/one-megabyte&all=1": "Compare two jobs",
+    "/compare?a=email/three-attempts": "Compare two jobs",
     "/queues/reports/flow?id=yearly": "",
     "/failures": "Failures",
     "/schedulers": "Schedulers",
     "/workers": "Workers",
     "/metrics": "",
+    "/alerts": "Alerts",
     "/redis": "Redis",
     "/audit": "",
 }
@@ -80,7 +83,7 @@ async def _asked(page: object) -> list[str]:
 async def test_pages_are_reached_by_their_links(site: Site) -> None:
     tab = await site.open()
     page = tab.page
-    for name in ("Failures", "Schedulers", "Workers", "Metrics", "Redis", "Audit", "Overview"):
+    for name in ("Failures", "Schedulers", "Workers", "Metrics", "Alerts", "Redis", "Audit", "Overview"):
         await page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile(f"^{name}")).click()
         await expect(page.locator("h1")).to_contain_text(name)
         await tab.settled()
