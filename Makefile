@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs format bench big clean
+.PHONY: help demo test check docs format bench big dashboards clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -73,6 +73,9 @@ bench: $(VENV)/.test server
 
 big: $(VENV)/.run server
 	@$(BIN)/python benchmarks/big.py
+
+dashboards: $(VENV)/.test server
+	@$(BIN)/python -m benchmarks.dashboard
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

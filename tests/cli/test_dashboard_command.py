@@ -82,6 +82,18 @@ async def test_it_is_read_only_on_demand_and_shows_only_what_is_named(queue: Que
         assert board["queues"] == [queue.name] and "pause" not in board["can"]
 
 
+async def test_it_tells_a_webhook_of_the_usual_alerts_and_refuses_an_address_that_is_none(
+    redis_server: RedisServer,
+) -> None:
+    arguments = ("--redis", redis_server.url, "--alert-webhook", "http://127.0.0.1:1/secret")
+    async with running(*arguments) as (_, address), httpx.AsyncClient(base_url=address) as client:
+        rules = (await client.get("/api/v1/alerts")).json()["rules"]
+        assert {rule["kind"] for rule in rules} == {"failures", "no_workers", "stalled", "oldest_waiting"}
+        assert all(rule["to"] == ["webhook 127.0.0.1"] for rule in rules)
+    code, err = await refused("--redis", redis_server.url, "--alert-webhook", "hooks")
+    assert code == 2 and "https://hooks.example.com" in err
+
+
 async def test_with_users_it_may_listen_to_other_machines(redis_server: RedisServer) -> None:
     arguments = ("--redis", redis_server.url, "--host", "0.0.0.0")
     users = "ada:engine bob:b:c"

@@ -90,3 +90,21 @@ async def test_a_name_that_cannot_be_is_told_in_a_line() -> None:
     code, out, err = await run("a:b")
     assert (code, out) == (2, "")
     assert err.startswith("oxcart: queue name 'a:b'")
+
+
+async def test_one_is_paused_and_goes_on(queue: Queue, redis_server: RedisServer) -> None:
+    await queue.upsert_scheduler("digest", cron="0 8 * * *")
+    await queue.upsert_scheduler("ping", every=30, offset=3, limit=5)
+    at = (queue.name, "--redis", redis_server.url)
+    code, out, _ = await run(*at, "--pause", "ping")
+    assert code == 0
+    rows = [re.split(" {2,}", line) for line in out.splitlines()[1:]]
+    assert [(row[0], row[-3]) for row in rows] == [("digest", rows[0][-3]), ("ping", "paused")]
+    code, out, err = await run(*at, "--pause", "ping")
+    assert (code, out) == (1, "") and "no scheduler ping that runs" in err
+    _, out, _ = await run(*at, "--json")
+    assert [one["paused_at"] is not None for one in json.loads(out)["schedulers"]] == [False, True]
+    code, out, _ = await run(*at, "--resume", "ping")
+    assert code == 0 and "paused" not in out
+    code, out, err = await run(*at, "--resume", "ping")
+    assert (code, out) == (1, "") and "no scheduler ping that is paused" in err
