@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from oxcart import ConnectionFailed
-from oxcart.dashboard import Dashboard, basic
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
+from .admin import queue_dashboard
 from .db import Database
-from .queues import EMAIL, Queues
+from .files import Files
+from .push import Push
+from .queues import Queues
 from .settings import Settings
-from .web import jobs, tasks, users
+from .web import errors, jobs, tasks, users
+from .web.guard import Guard
+from .web.pages import accounts, attachments, comments, notifications, projects, reports
+from .web.pages import tasks as task_pages
+
+STATIC = Path(__file__).parent / "static"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -25,6 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        app.state.settings, app.state.files, app.state.push = chosen, Files(chosen.data_dir), Push(chosen)
         app.state.database = database = Database(chosen.database_url)
         app.state.queues = queues = Queues(chosen.redis_url)
         try:
@@ -35,38 +42,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await queues.close()
             await database.close()
 
-    dashboard = queue_dashboard(chosen)
-    app = FastAPI(title="Task Manager", lifespan=lifespan)
-    for router in (users.router, tasks.router, jobs.router):
-        app.include_router(router)
+    # The pages that describe the API load scripts from elsewhere, which is for developers.
+    docs_url = None if chosen.production else "/docs"
+    app = FastAPI(title="Task Manager", lifespan=lifespan, docs_url=docs_url, redoc_url=None)
+    app.add_middleware(Guard, own_origin=chosen.frontend_url.rstrip("/"), max_upload_bytes=chosen.max_upload_bytes)
+    for page in (accounts, task_pages, comments, attachments, projects, reports, notifications):
+        app.include_router(page.router)
+    for api in (users, tasks, jobs):
+        app.include_router(api.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    dashboard = queue_dashboard(chosen, app)
     app.mount("/admin/queues", dashboard)
-    app.add_exception_handler(RequestValidationError, _unfit)
-    app.add_exception_handler(ConnectionFailed, _redis_away)
+    errors.handle(app)
     return app
-
-
-def queue_dashboard(settings: Settings) -> Dashboard:
-    """The page to see and steer the queues: on while one develops, in production for those with a password."""
-    user, _, password = settings.dashboard_auth.get_secret_value().partition(":")
-    return Dashboard(
-        [EMAIL],
-        connection=settings.redis_url,
-        auth=basic({user: password}) if user else None,
-        enabled=bool(user) or settings.environment == "development",
-        title="Task Manager",
-        environment=settings.environment,
-    )
-
-
-async def _unfit(request: Request, error: Exception) -> JSONResponse:
-    """Say what is wrong with a request, without repeating it: it may hold a password, or no proper text at all."""
-    assert isinstance(error, RequestValidationError)
-    problems = [{"loc": one["loc"], "msg": one["msg"], "type": one["type"]} for one in error.errors()]
-    return JSONResponse({"detail": problems}, status_code=422)
-
-
-async def _redis_away(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": "the job queue can't be reached at the moment"}, status_code=503)
 
 
 app = create_app()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
-from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, event, make_url, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from .models import Base
+from .models import GENERAL, Base, Project
 
 ASYNC_DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -22,6 +23,10 @@ ASYNC_DRIVERS = {
 
 LOCKED_S = 10
 """How long to wait for another process that writes to the same SQLite file."""
+
+
+ONE_AT_A_TIME = 8_000_800
+"""The number of the lock that is held while tables are created; any will do."""
 
 
 class Database:
@@ -42,8 +47,22 @@ class Database:
         if self.engine.dialect.name == "sqlite":
             await self._let_read_while_written()
         async with self.engine.begin() as connection:
+            if self.engine.dialect.name == "postgresql":
+                # There, "if not exists" looks first and creates then: two at once would get into each other's way.
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
             for table in Base.metadata.sorted_tables:
                 await connection.execute(CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    await connection.execute(CreateIndex(index, if_not_exists=True))
+        await self._create_general_project()
+
+    async def _create_general_project(self) -> None:
+        async with self.sessions() as session:
+            if await session.scalar(select(Project.id).where(Project.id == GENERAL)):
+                return
+            session.add(Project(id=GENERAL, name="General"))
+            with contextlib.suppress(IntegrityError):  # another process was quicker
+                await session.commit()
 
     async def _let_read_while_written(self) -> None:
         """Switch the file to a write-ahead log, so that readers and the writer don't wait for each other."""

@@ -1,12 +1,19 @@
-"""What the database holds: users and tasks."""
+"""What the database holds: people, what they have to do, and what belongs to it."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime
+from typing import Literal, get_args
 
-from sqlalchemy import DateTime, ForeignKey, String, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import DateTime, Dialect, Enum, ForeignKey, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+TaskState = Literal["open", "doing", "done"]
+"""How far a task is."""
+
+GENERAL = "general"
+"""The id of the project that tasks belong to if nobody says another one; it is always there."""
 
 
 def _new_id() -> str:
@@ -15,6 +22,16 @@ def _new_id() -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time, by UTC. SQLite stores no time zone, so it is put back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
@@ -32,7 +49,30 @@ class User(Base):
     """In lower case, so that one mailbox can't register twice."""
     password_hash: Mapped[str] = mapped_column(String(200))
     wants_digest: Mapped[bool] = mapped_column(default=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    """Whether they may see the dashboard of the queues."""
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+
+class Login(Base):
+    """A browser in which somebody has logged in."""
+
+    __tablename__ = "logins"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """The hash of what the cookie says: whoever reads this table can't log in with it."""
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Project(Base):
+    """What tasks belong to, and what a report is divided by."""
+
+    __tablename__ = "projects"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=_new_id)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
 
 
 class Task(Base):
@@ -43,8 +83,76 @@ class Task(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=_new_id)
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(Text, default="")
-    done: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[TaskState] = mapped_column(
+        Enum(*get_args(TaskState), name="task_state", native_enum=False), default="open"
+    )
     due_on: Mapped[date | None]
     """The last day on which it is not overdue, by UTC."""
-    assignee_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), default=GENERAL, index=True)
+    assignee_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+    project: Mapped[Project] = relationship()
+    assignee: Mapped[User | None] = relationship()
+
+    @property
+    def done(self) -> bool:
+        return self.state == "done"
+
+    @property
+    def overdue(self) -> bool:
+        return not self.done and self.due_on is not None and self.due_on < _now().date()
+
+
+class Comment(Base):
+    """What somebody has said about a task."""
+
+    __tablename__ = "comments"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=_new_id)
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), index=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+    author: Mapped[User] = relationship()
+
+
+class Attachment(Base):
+    """A picture of a task. Its file lies in the data folder, under the id."""
+
+    __tablename__ = "attachments"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=_new_id)
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), index=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    """As the file was called where it came from: shown, and never used as a path."""
+    media_type: Mapped[str] = mapped_column(String(20))
+    """What the picture is, not what its sender said that it was."""
+    width: Mapped[int]
+    height: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+
+class PushSubscription(Base):
+    """A browser that wants notifications: where its vendor takes them, and the keys to encrypt them with."""
+
+    __tablename__ = "push_subscriptions"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=_new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    endpoint: Mapped[str] = mapped_column(String(1000), unique=True)
+    p256dh: Mapped[str] = mapped_column(String(100))
+    auth: Mapped[str] = mapped_column(String(50))
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)
+
+
+class Report(Base):
+    """A report that somebody has asked for. Its file lies in the data folder, under the id, once it is made."""
+
+    __tablename__ = "reports"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=_new_id)
+    owner_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=_now)

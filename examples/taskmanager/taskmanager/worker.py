@@ -1,96 +1,127 @@
-"""The worker of the queue `email`; `oxcart worker taskmanager.worker:worker` runs it."""
+"""The workers; `oxcart worker taskmanager.worker:workers` runs them, in a process apart from the web application."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
-from collections.abc import Callable
 from typing import Any
 
-from oxcart import ConnectionFailed, Job, Worker
+from oxcart import Job, RateLimit, Worker
 
+from .alerts import AlertWatch
+from .contract import (
+    ALERTS,
+    COLLECT,
+    DIGEST_BATCH,
+    DIGEST_SUMMARY,
+    EMAIL,
+    IMAGES,
+    NOTIFICATIONS,
+    RENDER,
+    REPORTS,
+    THUMBNAIL,
+)
 from .db import Database
-from .jobs import digests
+from .jobs import alerts, digests, images, notifications, reports
 from .jobs.emails import send_email
+from .lifecycle import at_end, at_start, logged
 from .mailer import Mailer
-from .queues import DIGEST_BATCH, DIGEST_SUMMARY, EMAIL, Queues
+from .push import Push
+from .queues import Queues
 from .settings import Settings
 
-log = logging.getLogger(__name__)
+NOTIFICATIONS_A_SECOND = RateLimit(10, 1)
+"""What we ask of the vendors of browsers, all workers together."""
 
-CONCURRENCY = 5
-"""Mails at once. Sending is waiting, so this may be far more than there are processors."""
-
-SCHEDULE_AGAIN_S = 0.5
-"""How long to wait for a Redis that is away at the start before the digests are scheduled."""
-
-Alert = Callable[[Job, BaseException], None]
-"""Tells somebody that a job has failed for good."""
+MEMORY_FOR_A_PICTURE = 400_000_000
+"""The largest picture that we take fits into it twice, unpacked, which is what is needed; Python needs a tenth."""
 
 
-def worker() -> Worker:
-    """The worker, with the settings of the environment."""
-    return email_worker(Settings())
+def workers(settings: Settings | None = None) -> list[Worker]:
+    """All workers, with these settings or with those of the environment."""
+    chosen = settings or Settings()
+    return [
+        email_worker(chosen),
+        notification_worker(chosen),
+        report_worker(chosen),
+        image_worker(chosen),
+        alert_worker(chosen),
+    ]
 
 
-def log_alert(job: Job, error: BaseException) -> None:
-    """The alert of this first form: a line that a log watcher can't miss."""
-    log.critical(
-        "ALERT email job failed for good id=%s name=%r attempts=%d error=%r",
-        job.id,
-        job.name,
-        job.attempts_made,
-        str(error),
-    )
-
-
-def email_worker(settings: Settings, alert: Alert = log_alert) -> Worker:
-    """A worker that sends mails, and calls `alert` once for each job that has failed for good."""
+def email_worker(settings: Settings) -> Worker:
+    """Sends mails. Sending is waiting, so there may be far more of them at once than there are processors."""
     database, queues, mailer = Database(settings.database_url), Queues(settings.redis_url), Mailer(settings)
-    closing = asyncio.Event()
 
     async def process(job: Job) -> Any:
-        log.info("Processing email job id=%s name=%r", job.id, job.name)
         if job.name == DIGEST_BATCH:
             return await digests.fan_out(job, database=database, flows=queues.flows)
         if job.name == DIGEST_SUMMARY:
             return await digests.sum_up(job)
         return await send_email(job, database=database, mailer=mailer, frontend_url=settings.frontend_url)
 
-    worker = Worker(EMAIL, process, connection=settings.redis_url, concurrency=CONCURRENCY)
+    worker = logged(Worker(EMAIL, process, connection=settings.redis_url, concurrency=5, timeout=120))
+    # Here and not in the web application: that one starts without Redis, a worker can wait until it is there.
+    at_start(worker, queues.schedule_digests)
+    at_end(worker, queues, database)
+    return worker
 
-    @worker.on("ready")
-    def ready() -> None:
-        log.info("Email worker ready pid=%d concurrency=%d", os.getpid(), worker.concurrency)
 
-    @worker.on("ready")
-    async def schedule() -> None:
-        # Here and not in the web application: that one starts without Redis, a worker can wait until it is there.
-        while not closing.is_set():
-            try:
-                return await queues.schedule_digests()
-            except ConnectionFailed:
-                await asyncio.sleep(SCHEDULE_AGAIN_S)
+def notification_worker(settings: Settings) -> Worker:
+    """Notifies browsers, no faster than their vendors like it."""
+    database, push = Database(settings.database_url), Push(settings)
 
-    @worker.on("failed")
-    def failed(job: Job, error: BaseException) -> None:
-        # Comes after every failed attempt; only the last one is worth waking somebody.
-        log.warning(
-            "Email job failed id=%s name=%r attempts=%d/%d error=%r",
-            job.id,
-            job.name,
-            job.attempts_made,
-            job.options.get("attempts", 1),
-            str(error),
+    async def process(job: Job) -> Any:
+        return await notifications.notify(job, database=database, push=push, frontend_url=settings.frontend_url)
+
+    worker = Worker(
+        NOTIFICATIONS,
+        process,
+        connection=settings.redis_url,
+        concurrency=5,
+        limiter=NOTIFICATIONS_A_SECOND,
+        max_started_attempts=20,  # waits that a vendor asks for are no failures, but they have to end, too
+        timeout=120,
+    )
+    at_end(worker, database)
+    return logged(worker)
+
+
+def report_worker(settings: Settings) -> Worker:
+    """Makes reports. That is work for a processor: as many at once as there are of them, each in a child process."""
+    return logged(
+        Worker(
+            REPORTS,
+            {COLLECT: reports.collect, RENDER: reports.render},
+            connection=settings.redis_url,
+            concurrency=2,
+            isolation="process",
+            timeout=120,
         )
-        if job.attempts_left == 0:
-            alert(job, error)
+    )
 
-    @worker.on("closed")
-    async def closed() -> None:
-        closing.set()
-        await queues.close()
-        await database.close()
 
+def image_worker(settings: Settings) -> Worker:
+    """Makes pictures small, each in a child process that can't take more memory than this."""
+    return logged(
+        Worker(
+            IMAGES,
+            {THUMBNAIL: images.make_thumbnail},
+            connection=settings.redis_url,
+            concurrency=2,
+            isolation="process",
+            isolation_memory=MEMORY_FOR_A_PICTURE,
+            timeout=30,
+        )
+    )
+
+
+def alert_worker(settings: Settings) -> Worker:
+    """Tells of jobs that have failed for good, and watches out for them."""
+    queues, watch = Queues(settings.redis_url), AlertWatch(settings.redis_url)
+
+    async def process(job: Job) -> Any:
+        return await alerts.alert(job, queues=queues, webhook=settings.alert_webhook)
+
+    worker = logged(Worker(ALERTS, process, connection=settings.redis_url, timeout=60))
+    at_start(worker, watch.open)
+    at_end(worker, watch, queues)
     return worker

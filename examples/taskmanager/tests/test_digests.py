@@ -12,9 +12,10 @@ from conftest import Alerts, Register, RunWorker
 from oxcart import Backoff, ConnectionFailed, Job, Queue, Scheduler
 from waiting import wait_until
 
+from taskmanager.contract import DIGEST_BATCH
 from taskmanager.demo.inbox import Inbox
 from taskmanager.jobs import digests
-from taskmanager.queues import DIGEST_BATCH, Queues
+from taskmanager.queues import Queues
 
 SUBJECT = "Your daily task summary"
 LONG_AGO, SOON = (str(date.today() + timedelta(days=days)) for days in (-2, 2))
@@ -39,6 +40,9 @@ async def summary_of(queue: Queue, batch: Job) -> dict[str, int]:
     """What the digests of a batch came to, when all of them are done."""
     summary = await queue.job((await batch.result(20))["summary"])
     assert summary is not None
+    for digest in await summary.children():
+        if await digest.state() == "delayed":  # it waits for ten minutes otherwise
+            await digest.promote()
     return await summary.result(20)
 
 
@@ -69,7 +73,9 @@ async def test_there_is_one_scheduler_however_often_workers_start(
     seen: list[list[Scheduler]] = []
     for start in (1, 2):
         worker = await run_worker()
-        await wait_until(lambda start=start: sum("Email worker ready" in line for line in caplog.messages) == start)
+        await wait_until(
+            lambda start=start: sum("Worker ready queue=email" in line for line in caplog.messages) == start
+        )
         await worker.close()  # it ends what it began first
         seen.append(await queue.schedulers())
 
@@ -101,6 +107,20 @@ async def test_a_worker_that_starts_before_redis_makes_the_scheduler_later(
     await run_worker()
 
     assert await wait_until(lambda: queue.scheduler(DIGEST_BATCH))
+
+
+async def test_digests_wait_for_ten_minutes_and_let_other_mails_go_first(
+    queue: Queue, users: dict[str, Any], run_worker: RunWorker
+) -> None:
+    await run_worker()
+    batch = await promoted(queue)
+    summary = await queue.job((await batch.result(20))["summary"])
+    assert summary is not None
+    waiting = await summary.children()
+    assert len(waiting) == 3
+    assert {(job.name, job.delay, job.priority, str(await job.state())) for job in waiting} == {
+        ("daily-digest", 600, 5, "delayed")
+    }
 
 
 async def test_everybody_with_something_to_do_gets_one_mail(
@@ -140,7 +160,7 @@ async def test_one_mailbox_that_is_gone_does_not_spoil_the_rest(
 
     assert await summary_of(queue, await promoted(queue)) == {"sent": 1, "skipped": 1, "failed": 1}
     assert receivers(inbox) == ["grace@example.com"]
-    [(job_id, reason)] = await wait_until(lambda: alerts)
+    [(job_id, reason)] = await wait_until(alerts)
     assert job_id.endswith(users["Ada"]["id"]) and "550" in reason
 
 

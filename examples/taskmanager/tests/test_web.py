@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Register, RunWorker
+from conftest import BASE, Register, RunWorker
 from fastapi import FastAPI
 from oxcart import Queue
 from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from waiting import wait_until
 
 from taskmanager.app import create_app
@@ -35,6 +36,21 @@ async def test_registering_adds_one_welcome_job_that_carries_the_users_id_only(
     raw = job.record.options.raw
     assert (raw["attempts"], raw["backoff"]) == (3, {"type": "exponential", "delay": 2000})
     assert (raw["removeOnComplete"], raw["removeOnFail"]) == ({"count": 100}, {"count": 500})
+
+
+async def test_jobs_are_added_after_the_commit(
+    queue: Queue, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, waiting = AsyncSession.commit, list[int]()
+
+    async def commit_and_count(session: AsyncSession) -> None:
+        await commit(session)
+        waiting.append(await queue.count())
+
+    monkeypatch.setattr(AsyncSession, "commit", commit_and_count)
+    await register()
+    assert waiting == [0]  # a worker that is quicker than the commit would find no user
+    assert await queue.count() == 1
 
 
 async def test_registering_does_not_wait_for_the_mail(inbox: Inbox, register: Register, run_worker: RunWorker) -> None:
@@ -153,7 +169,7 @@ async def test_unknown_queues_and_jobs_are_not_found(api: httpx.AsyncClient, reg
 async def test_without_redis_users_can_still_register(settings: Settings, tmp_path: Path) -> None:
     app = create_app(settings.model_copy(update={"redis_url": f"unix://{tmp_path}/none.sock"}))
     transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as api:
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=BASE) as api:
         user = {"name": "Ada", "email": "ada@example.com", "password": "engine-1843"}
         answer = await api.post("/auth/register", json=user)
         assert (answer.status_code, answer.json()["job"]) == (201, None)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import TypedDict
 
-from oxcart import Flow, FlowProducer, Job
+from oxcart import FlowProducer, Job
 from sqlalchemy import select
 
 from ..db import Database
 from ..models import User
-from ..queues import DIGEST_SUMMARY, EMAIL, DailyDigestData
+from ..queues import digest_flow
 
 log = logging.getLogger(__name__)
 
@@ -51,24 +50,12 @@ async def add_digests(day: str, database: Database, flows: FlowProducer) -> Batc
     """Add the digests of a day, as a flow."""
     async with database.sessions() as session:
         users = list(await session.scalars(select(User.id).where(User.wants_digest)))
-    digests = [
-        Flow(
-            EMAIL,
-            "daily-digest",
-            DailyDigestData(userId=user_id),
-            job_id=f"digest-{day}-{user_id}",
-            on_child_failure="ignore",  # one mailbox that is gone is no reason to know nothing of the others
-        )
-        for user_id in users
-    ]
-    summary = await flows.add(Flow(EMAIL, DIGEST_SUMMARY, job_id=f"digest-{day}", children=digests))
-    return {"summary": summary.job.id, "digests": len(digests)}
+    summary = await flows.add(digest_flow(day, users))
+    return {"summary": summary.job.id, "digests": len(users)}
 
 
 def day_of(batch: Job) -> str:
     """The day that a batch is for, which stays the same when it runs late or is retried after midnight."""
-    if batch.scheduler_id is None:
-        assert batch.created_at is not None
-        return batch.created_at.date().isoformat()
-    # The id of a scheduler's run ends with the time that the run is for.
-    return datetime.fromtimestamp(int(batch.id.rpartition(":")[2]) / 1000, UTC).date().isoformat()
+    moment = batch.scheduled_for or batch.created_at  # the second, if somebody has added it by hand
+    assert moment is not None
+    return moment.date().isoformat()

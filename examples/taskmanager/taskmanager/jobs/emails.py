@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, select_autoescape
 from oxcart import Job, Unrecoverable
@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..db import Database
 from ..mailer import Letter, Mailer, message_id_of
-from ..models import Task, User
+from ..models import Report, Task, User
+from .ids import id_in
 
 log = logging.getLogger(__name__)
 
@@ -78,22 +79,13 @@ async def compose(job: Job, database: Database, frontend_url: str) -> Letter:
         user = await session.get(User, id_in(job, "userId"))
         if user is None:
             raise Unrecoverable(f"user {id_in(job, 'userId')} does not exist any more")
-        facts = await kind.facts(session, job, user)
-    facts |= {"subject": kind.subject, "user": user, "frontend_url": frontend_url}
+        found = await kind.facts(session, job, user)
+    facts: Facts = {"subject": kind.subject, **found, "user": user, "frontend_url": frontend_url}
     try:
         text, html = (templates.get_template(f"{kind.template}.{form}").render(facts) for form in ("txt", "html"))
     except TemplateNotFound as error:
         raise Unrecoverable(f"the mail for {job.name!r} has no template {error.name!r}") from error
-    return Letter(user.name, user.email, kind.subject, text, html)
-
-
-def id_in(job: Job, field: str) -> str:
-    """An id that the job carries; any program may have added it, so it may lack one."""
-    data: Any = job.data
-    found = cast(dict[str, Any], data).get(field) if isinstance(data, dict) else None
-    if not isinstance(found, str) or not found:
-        raise Unrecoverable(f"job {job.id} ({job.name!r}) carries no {field}")
-    return found
+    return Letter(user.name, user.email, facts["subject"], text, html)
 
 
 # ------------------------------------------------------------------------------------------- kinds of mails
@@ -118,7 +110,7 @@ async def open_tasks(session: AsyncSession, job: Job, user: User) -> Facts:
     """What the user has still to do: first what is overdue, then what is due soonest, then the oldest."""
     if not user.wants_digest:
         raise Moot(f"user {user.id} wants no digests any more")
-    mine = select(Task).where(Task.assignee_id == user.id, Task.done.is_(False))
+    mine = select(Task).where(Task.assignee_id == user.id, Task.state != "done")
     tasks = list(await session.scalars(mine.order_by(Task.due_on.is_(None), Task.due_on, Task.created_at)))
     if not tasks:
         raise Moot(f"user {user.id} has nothing to do")
@@ -127,9 +119,21 @@ async def open_tasks(session: AsyncSession, job: Job, user: User) -> Facts:
     return {"overdue": overdue, "others": tasks[len(overdue) :]}
 
 
+async def report(session: AsyncSession, job: Job, user: User) -> Facts:
+    """A report, which the job that this one has waited for has made, or not."""
+    found = await session.get(Report, id_in(job, "reportId"))
+    if found is None:
+        raise Unrecoverable(f"report {id_in(job, 'reportId')} does not exist any more")
+    failures = list((await job.ignored_failures()).values())
+    if failures:
+        return {"report": found, "failed": True, "subject": "Your report could not be made"}
+    return {"report": found, "failed": False}
+
+
 KINDS = {
     "welcome": Kind("Welcome to Task Manager!", "welcome", nothing_more),
     "task-assigned": Kind("A task has been assigned to you", "task-assigned", assigned_task),
+    "report-ready": Kind("Your report is ready", "report-ready", report),
     "daily-digest": Kind("Your daily task summary", "daily-digest", open_tasks),
 }
 

@@ -1,1 +1,1 @@
-"""The routes: each one does its part in the database, commits, and hands the rest to a queue."""
+"""The web application: each route does its part in the database, commits, and hands the rest to a queue."""

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 from oxcart import JobState
 
-from .needs import NeedsQueues
+from .needs import NeedsQueues, NeedsUser
 from .shapes import Shape
 
 router = APIRouter(tags=["jobs"])
@@ -36,8 +36,8 @@ class ShownJob(Shape):
 
 
 @router.get("/jobs/{queue}/{job_id}")
-async def show_job(queue: str, job_id: str, queues: NeedsQueues) -> ShownJob:
-    """Show a job of one of the application's queues."""
+async def show_job(queue: str, job_id: str, user: NeedsUser, queues: NeedsQueues) -> ShownJob:
+    """Show a job of one of the application's queues. Whoever has logged in is one of the team, and may see it."""
     chosen = queues.named(queue)
     if chosen is None:
         raise HTTPException(404, f"there is no queue {queue!r}")

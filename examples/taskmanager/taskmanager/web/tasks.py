@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException
 from pydantic import AliasChoices, Field
 
-from ..models import Task, User
-from .needs import NeedsQueues, NeedsSession
+from .. import work
+from ..models import GENERAL, Project, Task, TaskState, User
+from .needs import NeedsQueues, NeedsSession, NeedsUser
 from .shapes import JobLink, OneLine, Shape
 
 router = APIRouter(tags=["tasks"])
@@ -21,6 +22,7 @@ class NewTask(Shape):
     title: Annotated[OneLine, Field(max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
     due_on: date | None = None
+    project_id: Annotated[str, Field(max_length=36)] = GENERAL
 
 
 class Assignment(Shape):
@@ -35,8 +37,10 @@ class ShownTask(Shape):
     id: str
     title: str
     description: str
+    state: TaskState
     done: bool
     due_on: date | None
+    project_id: str
     assignee_id: str | None
 
 
@@ -47,26 +51,27 @@ class AssignedTask(ShownTask):
 
 
 @router.post("/tasks", status_code=201)
-async def create_task(new: NewTask, session: NeedsSession) -> ShownTask:
+async def create_task(new: NewTask, user: NeedsUser, session: NeedsSession) -> ShownTask:
     """Create a task that nobody has yet."""
-    task = Task(title=new.title, description=new.description, due_on=new.due_on)
+    if await session.get(Project, new.project_id) is None:
+        raise HTTPException(404, f"there is no project {new.project_id!r}")
+    task = Task(title=new.title, description=new.description, due_on=new.due_on, project_id=new.project_id)
     session.add(task)
     await session.commit()
     return ShownTask.model_validate(task, from_attributes=True)
 
 
 @router.post("/tasks/{task_id}/assign")
-async def assign_task(task_id: str, to: Assignment, session: NeedsSession, queues: NeedsQueues) -> AssignedTask:
+async def assign_task(
+    task_id: str, to: Assignment, user: NeedsUser, session: NeedsSession, queues: NeedsQueues
+) -> AssignedTask:
     """Assign a task. The answer doesn't wait for the mail to its new owner."""
     task = await session.get(Task, task_id)
     if task is None:
         raise HTTPException(404, f"there is no task {task_id!r}")
-    user = await session.get(User, to.assignee_id)
-    if user is None:
+    assignee = await session.get(User, to.assignee_id)
+    if assignee is None:
         raise HTTPException(404, f"there is no user {to.assignee_id!r}")
-    task.assignee_id = user.id
-    await session.commit()
-    # After the commit: a job that is added before may run before the assignment can be read.
-    job = await queues.add_task_assigned(user.id, task.id)
+    job = await work.assign(session, queues, task, assignee)
     shown = ShownTask.model_validate(task, from_attributes=True)
     return AssignedTask(**shown.model_dump(), job=JobLink.to(job))

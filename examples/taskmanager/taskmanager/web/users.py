@@ -1,17 +1,16 @@
-"""Users: registering."""
+"""Users: registering, logging in and out."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import AfterValidator, Field, SecretStr
-from sqlalchemy.exc import IntegrityError
 
-from .. import passwords
-from ..models import User
-from .needs import NeedsQueues, NeedsSession
+from .. import logins, work
+from .cookies import delete_cookie, set_cookie
+from .needs import NeedsQueues, NeedsSession, NeedsSettings
 from .shapes import JobLink, OneLine, Shape
 
 router = APIRouter(tags=["users"])
@@ -45,20 +44,45 @@ class RegisteredUser(Shape):
     job: JobLink | None
 
 
+class Credentials(Shape):
+    """What somebody logs in with."""
+
+    email: str
+    password: SecretStr
+
+
 @router.post("/auth/register", status_code=201)
-async def register(new: NewUser, session: NeedsSession, queues: NeedsQueues) -> RegisteredUser:
-    """Register a user. The answer doesn't wait for the welcome mail: a worker sends it."""
-    user = User(
-        name=new.name,
-        email=new.email,
-        password_hash=await passwords.hashed(new.password.get_secret_value()),
-        wants_digest=new.wants_digest,
-    )
-    session.add(user)
+async def register(
+    new: NewUser, response: Response, session: NeedsSession, queues: NeedsQueues, settings: NeedsSettings
+) -> RegisteredUser:
+    """Register a user, and log them in. The answer doesn't wait for the welcome mail: a worker sends it."""
     try:
-        await session.commit()
-    except IntegrityError:
+        user, token, job = await work.register(
+            session,
+            queues,
+            name=new.name,
+            email=new.email,
+            password=new.password.get_secret_value(),
+            wants_digest=new.wants_digest,
+        )
+    except work.Taken:
         raise HTTPException(409, "this e-mail address is registered already") from None
-    # After the commit: a job that is added before may run before the user can be read.
-    job = await queues.add_welcome(user.id)
+    set_cookie(response, token, settings)
     return RegisteredUser(id=user.id, name=user.name, email=user.email, job=JobLink.to(job))
+
+
+@router.post("/auth/session", status_code=204)
+async def log_in(who: Credentials, response: Response, session: NeedsSession, settings: NeedsSettings) -> None:
+    """Log in: the answer sets a cookie."""
+    token = await work.log_in(session, who.email, who.password.get_secret_value())
+    if token is None:
+        raise HTTPException(401, "the e-mail address or the password is wrong")
+    set_cookie(response, token, settings)
+
+
+@router.delete("/auth/session", status_code=204)
+async def log_out(request: Request, response: Response, session: NeedsSession, settings: NeedsSettings) -> None:
+    """Log out, in this browser."""
+    await logins.log_out(session, request.cookies.get(logins.COOKIE, ""))
+    await session.commit()
+    delete_cookie(response, settings)

@@ -1,0 +1,1 @@
+"""The pages: made here, with a few lines of script for what changes while one looks."""

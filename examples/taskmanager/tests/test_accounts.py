@@ -1,0 +1,229 @@
+"""Accounts: who is who, and what keeps others out."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from conftest import BASE, Register
+from fastapi import FastAPI
+from pages import Visitor
+from sqlalchemy import select, update
+
+from taskmanager.app import create_app
+from taskmanager.db import Database
+from taskmanager.models import Login
+from taskmanager.settings import Settings
+
+CREDENTIALS = {"email": "ada@example.com", "password": "engine-1843"}
+
+
+async def log_in(api: httpx.AsyncClient, **fields: str) -> httpx.Response:
+    return await api.post("/auth/login", data=CREDENTIALS | fields, headers={"accept": "text/html"})
+
+
+async def test_the_form_registers_and_logs_in(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/auth/join", data=CREDENTIALS | {"name": "Ada"})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert "ada@example.com" in await Visitor(api).page("/me")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": " "}, "tell us your name"),
+        ({"email": "nobody"}, "no e-mail address"),
+        ({"password": "short"}, "at least 8"),
+    ],
+)
+async def test_the_form_says_what_is_wrong(api: httpx.AsyncClient, wrong: dict[str, str], said: str) -> None:
+    answer = await api.post("/auth/join", data=CREDENTIALS | {"name": "Ada"} | wrong)
+
+    assert answer.status_code == 422 and said in answer.text
+    assert "engine-1843" not in answer.text
+
+
+async def test_the_form_says_that_an_address_is_taken(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+
+    answer = await api.post("/auth/join", data=CREDENTIALS | {"name": "Ada"})
+    assert answer.status_code == 422 and "registered already" in answer.text
+
+
+async def test_who_logs_in_goes_on_where_they_wanted_to_go(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+    api.cookies.clear()
+    answer = await api.get("/reports", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/auth/login?next=/reports")
+
+    answer = await log_in(api, next="/reports")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/reports")
+
+
+@pytest.mark.parametrize("next", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+async def test_no_link_leads_through_the_log_in_to_somewhere_else(
+    api: httpx.AsyncClient, register: Register, next: str
+) -> None:
+    await register()
+    assert (await log_in(api, next=next)).headers["location"] == "/"
+
+
+@pytest.mark.parametrize("wrong", [{"password": "engine-1844"}, {"email": "grace@example.com"}, {"email": ""}])
+async def test_a_wrong_password_and_an_unknown_address_look_the_same(
+    api: httpx.AsyncClient, register: Register, wrong: dict[str, str]
+) -> None:
+    await register()
+    api.cookies.clear()
+
+    answer = await log_in(api, **wrong)
+    assert answer.status_code == 401 and "The e-mail address or the password is wrong" in answer.text
+    assert not api.cookies
+
+
+async def test_programs_log_in_and_out(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+    assert (await api.delete("/auth/session")).status_code == 204
+    assert (await api.post("/tasks", json={"title": "Write it down"})).status_code == 401
+    assert (await api.post("/auth/session", json=CREDENTIALS | {"password": "wrong"})).status_code == 401
+    assert (await api.post("/auth/session", json=CREDENTIALS)).status_code == 204
+    assert (await api.post("/tasks", json={"title": "Write it down"})).status_code == 201
+
+
+async def test_a_log_out_counts_for_a_cookie_that_somebody_has_copied(
+    api: httpx.AsyncClient, register: Register
+) -> None:
+    await register()
+    copied = dict(api.cookies)
+    await Visitor(api).send("/auth/logout")
+
+    api.cookies.update(copied)
+    assert (await api.get("/me", headers={"accept": "text/html"})).status_code == 303
+
+
+async def test_a_log_in_ends_by_itself(api: httpx.AsyncClient, register: Register, database: Database) -> None:
+    await register()
+    async with database.sessions() as session:
+        await session.execute(update(Login).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+        await session.commit()
+    assert (await api.get("/me", headers={"accept": "text/html"})).status_code == 303
+
+
+async def test_the_database_does_not_know_the_cookie(
+    api: httpx.AsyncClient, register: Register, database: Database
+) -> None:
+    await register()
+    [token] = api.cookies.values()
+    async with database.sessions() as session:
+        [stored] = await session.scalars(select(Login.id))
+    assert token not in stored and stored not in token
+
+
+@pytest.mark.parametrize(
+    ("frontend", "secure"), [("https://tasks.example.com", True), ("http://localhost:8000", False)]
+)
+async def test_the_cookie_is_for_us_alone(settings: Settings, frontend: str, secure: bool) -> None:
+    app = create_app(settings.model_copy(update={"frontend_url": frontend}))
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=frontend) as api:
+        answer = await api.post("/auth/join", data=CREDENTIALS | {"name": "Ada"})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=lax" in cookie
+    assert ("secure" in cookie) is secure
+
+
+# ------------------------------------------------------------------------------------------ others' pages
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": BASE}, 303),
+        ({"origin": BASE}, 303),
+        ({}, 303),
+    ],
+)
+async def test_a_form_on_another_sites_page_does_nothing(
+    api: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    answer = await api.post("/auth/join", data=CREDENTIALS | {"name": "Ada"}, headers=headers)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
+async def test_a_form_without_its_token_does_nothing(
+    api: httpx.AsyncClient, register: Register, token: str | None
+) -> None:
+    await register()
+    fields = {"title": "Write it down"} | ({} if token is None else {"csrf": token})
+    answer = await api.post("/tasks/new", data=fields, headers={"accept": "text/html"})
+    assert answer.status_code == 403 and "This form is not ours" in answer.text
+
+
+async def test_the_token_of_another_log_in_does_not_fit(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+    found = re.search(r'name="csrf" value="(\w+)"', await Visitor(api).page("/me"))
+    assert found
+    await register(email="grace@example.com")
+    answer = await api.post("/tasks/new", data={"title": "Write it down", "csrf": found[1]})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/tasks"),
+        ("GET", "/tasks/1"),
+        ("GET", "/reports"),
+        ("GET", "/reports/1/file"),
+        ("GET", "/reports/1/live"),
+        ("GET", "/attachments/1"),
+        ("GET", "/attachments/1/thumbnail"),
+        ("GET", "/attachments/1/live"),
+        ("GET", "/me"),
+        ("GET", "/jobs/email/1"),
+        ("POST", "/tasks"),
+        ("POST", "/tasks/1/assign"),
+        ("POST", "/tasks/new"),
+        ("POST", "/tasks/1/comments"),
+        ("POST", "/tasks/1/attachments"),
+        ("POST", "/reports/new"),
+        ("POST", "/projects/new"),
+        ("POST", "/push/subscriptions"),
+        ("DELETE", "/push/subscriptions"),
+    ],
+)
+async def test_who_has_not_logged_in_gets_nowhere(api: httpx.AsyncClient, method: str, path: str) -> None:
+    answer = await api.request(method, path)
+    assert answer.status_code in (401, 422), answer.text
+    assert "detail" in answer.json()
+
+
+# ---------------------------------------------------------------------------------------------- for browsers
+
+
+async def test_pages_load_nothing_but_what_is_ours_and_have_no_script_within(
+    api: httpx.AsyncClient, register: Register
+) -> None:
+    await register(name="<script>alert(1)</script>")
+    answer = await api.get("/me", headers={"accept": "text/html"})
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
+    assert "<script>alert" not in answer.text and "&lt;script&gt;alert" in answer.text
+    for script in re.findall(r"<script[^>]*>[^<]*", answer.text):
+        assert 'src="/static/' in script
+    assert "style=" not in answer.text and "onclick" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_in_production_nothing_describes_the_api_with_scripts_from_elsewhere(settings: Settings) -> None:
+    app: FastAPI = create_app(settings.model_copy(update={"environment": "production"}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as api:
+        assert (await api.get("/docs")).status_code == 404
