@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from oxcart import Job, Scheduler
 
-from ..queues import DIGEST_BATCH, EMAIL, Queues
+from ..contract import DIGEST_BATCH, EMAIL
+from ..queues import Queues
 from . import Unexpected
 from .screen import Screen, short
 
@@ -21,6 +22,8 @@ async def run_next_batch(queues: Queues, screen: Screen) -> Job:
     await run.promote()
     batch = await run.result(WITHIN_S)
     summary = await job(queues, batch["summary"])
+    for digest in await summary.children():
+        await digest.promote()  # they wait for ten minutes otherwise
     await summary.result(WITHIN_S)
     return await job(queues, summary.id)
 

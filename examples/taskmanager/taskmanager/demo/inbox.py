@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -38,6 +39,8 @@ class Inbox:
     def __init__(self, refuse: Refuse = refuse_none, on_arrival: Callable[[EmailMessage], None] = ignore) -> None:
         self.mails: list[EmailMessage] = []
         """What was taken, oldest first."""
+        self.arrived_at: list[float] = []
+        """When each of them came, by the monotonic clock."""
         self.refused = 0
         """How many mails were refused."""
         self.refuse = refuse
@@ -68,5 +71,6 @@ class Inbox:
             self.refused += 1
             return refusal
         self.mails.append(mail)
+        self.arrived_at.append(time.monotonic())
         self._on_arrival(mail)
         return "250 OK"

@@ -50,6 +50,8 @@ class Screen:
 
     def say(self, text: str = "", colour: Colour = "plain") -> None:
         """A line without a time."""
-        if self._colours and CODES[colour]:
-            text = f"{CODES[colour]}{text}{RESET}"
-        print(text, file=self._out, flush=True)
+        print(self.painted(text, colour), file=self._out, flush=True)
+
+    def painted(self, text: str, colour: Colour) -> str:
+        """The text in a colour, where there are colours."""
+        return f"{CODES[colour]}{text}{RESET}" if self._colours and CODES[colour] else text

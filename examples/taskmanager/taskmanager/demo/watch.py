@@ -1,146 +1,168 @@
-"""Watch: tells what happens to each job, from what the web application and the worker log, and from the API."""
+"""Watch: what happens in the queues and what the processes log, as lines on the screen and to be asked for."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast, overload
 
-import httpx
+from oxcart import (
+    AddedEvent,
+    CompletedEvent,
+    DeduplicatedEvent,
+    Event,
+    FailedEvent,
+    OxcartError,
+    ProgressEvent,
+    StalledEvent,
+)
 
-from ..queues import EMAIL
+from ..contract import ALERTS, QUEUES
+from ..queues import Queues
+from . import Unexpected
 from .screen import Screen, short
-
-LOOK_EVERY_S = 0.1
 
 LOGGED = re.compile(r"^\S+ \S+ (?P<level>[A-Z]+) (?P<logger>[\w.]+): (?P<text>.*)$")
 FACT = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\"|\S+)")
+WEB_PID = re.compile(r"Started server process \[(\d+)\]")
 
-FOR_WHOM = re.compile(r"-(\w{8}…)$")
-"""The user in the id of a digest, as it is shown."""
+LOOK_EVERY_S = 0.02
 
-FINAL = ("completed", "failed")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a log. `facts` are its `name=value`s."""
+
+    at: float
+    who: str
+    level: str
+    text: str
+    facts: dict[str, str]
 
 
 class Watch:
-    """What is known of each job, by id, as the API tells it; and the worker process that runs now."""
+    """What has been seen so far."""
 
-    def __init__(self, screen: Screen, api: httpx.AsyncClient) -> None:
-        self.jobs: dict[str, dict[str, Any]] = {}
-        self.worker_pid = 0
-        self.worker_starts = 0
+    def __init__(self, screen: Screen, queues: Queues, *, shows: bool) -> None:
+        self.log: list[Line] = []
+        self.web_pid = 0
         self._screen = screen
-        self._api = api
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Event()
+        self._queues = queues
+        self._shows = shows
+        self._names: dict[tuple[str, str], str] = {}
+        self._events = [queues.events(name) for name in QUEUES]
+        for events in self._events:
+            events.on("*", self._show)
 
-    async def until_ready(self) -> None:
-        """Wait until the worker works, and the web application answers and has reached Redis."""
-        while not self.worker_starts or not await self._answers():
-            await self._pause()
+    async def open(self) -> None:
+        """Begin to listen to the queues, if what happens there is to be shown."""
+        for events in self._events if self._shows else ():
+            await events.open()
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition, looked at whenever something has happened, is true."""
-        while not condition():
-            await self._pause()
+    async def close(self) -> None:
+        for events in self._events:
+            await events.close()
 
-    def state(self, job_id: str) -> str:
-        """Where a job was when it was looked at last."""
-        return self.jobs.get(job_id, {}).get("state", "unknown")
-
-    def all_finished(self) -> bool:
-        """Whether nothing is left to be done."""
-        return all(job.get("state") in FINAL for job in self.jobs.values())
-
-    def close(self) -> None:
-        """Look no more."""
-        for task in self._tasks:
-            task.cancel()
-
-    # --------------------------------------------------------------------------------- what processes log
+    # ---------------------------------------------------------------------------------------- what was logged
 
     def hear(self, who: str, line: str) -> None:
-        """A line of the web application or of the worker."""
-        logged = LOGGED.match(line)
-        if logged is None:
+        """A line of the web application or of a worker."""
+        if found := WEB_PID.search(line):
+            self.web_pid = int(found[1])
+        if (logged := LOGGED.match(line)) is None:
             return
-        text = logged["text"]
-        facts = {name: value.strip("'\"") for name, value in FACT.findall(text)}
-        if text.startswith("Job added"):
-            self._meet(facts)
-        elif text.startswith("Email worker ready"):
-            self.worker_pid, self.worker_starts = int(facts["pid"]), self.worker_starts + 1
-            self._screen.event("worker", f"ready (pid {facts['pid']}, {facts['concurrency']} jobs at once)")
-        elif text.startswith("Processing email job"):
-            self._meet(facts)  # its worker may be heard before the web application that has added it
-            attempt = self.jobs[facts["id"]].get("attemptsMade", 0) + 1
-            self._screen.event(self._named(facts), f"active, attempt {attempt}")
-        elif text.startswith("Email job failed"):
-            self._start(self._explain_failure(facts))
-        elif text.startswith("Email skipped"):
-            self._screen.event(self._named(facts), f"no mail: {short(facts['reason'])}")
-        elif logged["level"] in ("WARNING", "ERROR", "CRITICAL"):
-            self._screen.event(who, short(text), "red")
-        self._changed.set()
+        facts = {name: value.strip("'\"") for name, value in FACT.findall(logged["text"])}
+        self.log.append(Line(time.monotonic(), who, logged["level"], logged["text"], facts))
+        if self._shows:
+            self._show_line(self.log[-1])
 
-    def _meet(self, facts: dict[str, str]) -> None:
-        if facts["id"] not in self.jobs:
-            self.jobs[facts["id"]] = {}
-            self._screen.event(self._named(facts), "added to the queue")
-            self._start(self._follow(facts["id"]))
+    def lines(self, begin: str, **facts: str) -> list[Line]:
+        """The lines that begin like this and say these facts."""
+        return [line for line in self.log if line.text.startswith(begin) and facts.items() <= line.facts.items()]
 
-    async def _explain_failure(self, facts: dict[str, str]) -> None:
-        job = await self._look(facts["id"])
-        what = f"attempt {facts['attempts'].replace('/', ' of ')} failed: {facts['error']}"
-        if job.get("state") == "failed":
-            self._screen.event(self._named(facts), f"{what}; failed for good", "red")
-        else:
-            self._screen.event(self._named(facts), f"{what}; tries again {job.get('delay', 0):g} s later", "yellow")
+    def worker_pids(self) -> list[int]:
+        """The worker processes that have started so far, oldest first; each serves all queues."""
+        ready = [int(line.facts["pid"]) for line in self.lines("Worker ready", queue=ALERTS)]
+        return [pid for pid in ready if sum(line.facts["pid"] == str(pid) for line in self.lines("Worker ready")) >= 5]
 
-    # ------------------------------------------------------------------------------------ what the API says
+    # ------------------------------------------------------------------------------------------ what is shown
 
-    async def _follow(self, job_id: str) -> None:
-        """Look at a job until it is finished."""
-        while True:
-            job = await self._look(job_id)
-            if job.get("state") in FINAL:
-                break
-            await asyncio.sleep(LOOK_EVERY_S)
-        if job["state"] == "completed":
-            returned = job["returnValue"].get("messageId", job["returnValue"])
-            self._screen.event(
-                self._named(job), f"completed, attempts: {job['attemptsMade']}, returned: {returned}", "green"
-            )
+    def _show_line(self, line: Line) -> None:
+        facts = line.facts
+        if line.text.startswith("Worker ready"):
+            if facts["queue"] == ALERTS:
+                self._screen.event("worker", f"ready (pid {facts['pid']})")
+        elif line.text.startswith("Job failed") and facts["left"] != "0":
+            what = f"attempt {facts['attempts'].replace('/', ' of ')} failed: {facts['error']}; it is tried again"
+            self._screen.event(f"{facts['queue']} {facts['name']}", short(what), "yellow")
+        elif line.text.startswith("Email skipped"):
+            self._screen.event("worker", f"no mail: {short(facts['reason'])}")
+        elif line.level in ("ERROR", "CRITICAL") or line.text.startswith("Job stalled"):
+            self._screen.event(line.who, short(line.text), "red")
 
-    async def _look(self, job_id: str) -> dict[str, Any]:
-        with contextlib.suppress(httpx.HTTPError):
-            answer = await self._api.get(f"/jobs/{EMAIL}/{job_id}")
-            if answer.status_code == 200:
-                self.jobs[job_id] = answer.json()
-                self._changed.set()
-        return self.jobs.get(job_id, {})
+    async def _show(self, event: Event) -> None:
+        if event.job_id is None:
+            return
+        key = (event.queue_name, event.job_id)
+        if isinstance(event, AddedEvent):
+            if key in self._names:
+                return  # a scheduler that was found as it was
+            self._names[key] = event.name
+        who = f"{event.queue_name} {self._names.get(key) or await self._name_of(*key)}"
+        match event:
+            case AddedEvent():
+                self._screen.event(who, f"added (job {short(event.job_id)})")
+            case ProgressEvent():
+                self._screen.event(who, f"says how far it is: {told(event.progress)}")
+            case CompletedEvent():
+                self._screen.event(who, f"completed, returned {short(str(event.return_value))}", "green")
+            case FailedEvent():
+                self._screen.event(who, f"failed for good: {short(event.failed_reason)}", "red")
+            case DeduplicatedEvent():
+                self._screen.event(who, "not added a second time", "dim")
+            case StalledEvent():
+                self._screen.event(who, "its worker was lost; it is run again", "yellow")
+            case _ if event.kind == "active":
+                self._screen.event(who, "active")
+            case _:
+                pass
 
-    async def _answers(self) -> bool:
-        with contextlib.suppress(httpx.HTTPError):
-            return (await self._api.get(f"/jobs/{EMAIL}/none")).status_code == 404
-        return False
+    async def _name_of(self, queue: str, job_id: str) -> str:
+        found = self._queues.named(queue)
+        try:
+            job = await found.job(job_id) if found else None
+        except OxcartError:
+            job = None
+        self._names[queue, job_id] = job.name if job else "?"
+        return self._names[queue, job_id]
 
-    async def _pause(self) -> None:
-        """Until something happens, but not for long."""
-        self._changed.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
 
-    def _named(self, facts: dict[str, Any]) -> str:
-        name = facts.get("name") or self.jobs.get(facts["id"], {}).get("name", "")
-        if facts["id"].isdigit():
-            return f"job {facts['id']} {name}"
-        # Other ids repeat the name and the day; what they tell is for whom it is.
-        return " ".join([name, *FOR_WHOM.findall(short(facts["id"]))])
+def told(progress: Any) -> str:
+    """How far a job is, for people."""
+    match progress:
+        case {"done": done, "of": of}:
+            return f"{done} of {of}"
+        case _:
+            return str(progress)
 
-    def _start(self, looking: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(looking)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+@overload
+async def until(look: Callable[[], Awaitable[T | None]], what: str, within: float = 20) -> T: ...
+@overload
+async def until(look: Callable[[], T | None], what: str, within: float = 20) -> T: ...
+async def until(look: Callable[[], Any], what: str, within: float = 20) -> Any:
+    """Look until something is there, and answer it; `Unexpected` if that takes too long."""
+    ends = time.monotonic() + within
+    while True:
+        found = look()
+        seen = await cast(Awaitable[Any], found) if isinstance(found, Awaitable) else found
+        if seen:
+            return seen
+        if time.monotonic() > ends:
+            raise Unexpected(f"{what}: not within {within:g} s")
+        await asyncio.sleep(LOOK_EVERY_S)
