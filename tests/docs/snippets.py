@@ -11,6 +11,8 @@ The rules for who writes docs:
 - `expression  # → text` is checked: `text` is what is printed by a `print(…)`, else what `repr` says (of a `JobState`
   only its text); `…` is anything.
 - `<!-- no-run: reason -->` on the line before a block keeps it from being run.
+- The pages of the tutorial build up one program: the modules of the pages before, in the order of the site's
+  navigation, are there for the blocks of a page.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+TUTORIAL = tuple(ROOT / "docs" / name for name in re.findall(r"\btutorial/\w+\.md", (ROOT / "mkdocs.yml").read_text()))
+"""The pages of the tutorial, in the order in which they are read."""
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<ticks>```+)(?P<language>\w*)")
 _NO_RUN = re.compile(r"\s*<!-- no-run: (.+) -->")
@@ -87,6 +92,12 @@ def python_blocks(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.language == "python"]
 
 
+def modules_before(page: Path) -> list[Block]:
+    """The modules of the tutorial's pages before this one."""
+    before = TUTORIAL[: TUTORIAL.index(page)] if page in TUTORIAL else ()
+    return [block for one in before for block in python_blocks(one) if block.module and block.no_run is None]
+
+
 class Wrong(AssertionError):
     """What a page says is not so."""
 
@@ -100,6 +111,11 @@ class Program:
     workers: list[tuple[Worker, asyncio.Task[None]]] = field(default_factory=list[tuple[Worker, asyncio.Task[None]]])
     connections: list[Any] = field(default_factory=list[Any])
     printed: list[str] = field(default_factory=list[str])
+
+    def know(self, modules: list[Block]) -> None:
+        """Write these modules; of two with the same name the later one stays."""
+        for block in modules:
+            self._write(block)
 
     async def run(self, all_blocks: list[Block]) -> None:
         """Run them all; then end what they have started."""
@@ -121,7 +137,7 @@ class Program:
 
     async def _run(self, block: Block) -> None:
         if (name := block.module) is not None:
-            (self.folder / f"{name}.py").write_text(block.code + "\n")
+            self._write(block)
             importlib.invalidate_caches()
             module = importlib.import_module(name)
             self.names.update({key: value for key, value in vars(module).items() if not key.startswith("__")})
@@ -135,6 +151,9 @@ class Program:
             await FunctionType(code, self.names)()
         else:
             await asyncio.to_thread(exec, code, self.names)
+
+    def _write(self, block: Block) -> None:
+        (self.folder / f"{block.module}.py").write_text(block.code + "\n")
 
     def _print(self, *values: object) -> None:
         self.printed.append(" ".join(map(str, values)))

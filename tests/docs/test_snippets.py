@@ -10,7 +10,7 @@ import click
 import pytest
 
 from oxcart.cli.main import cli
-from tests.docs.snippets import PAGES, ROOT, Block, Program, Wrong, blocks, python_blocks
+from tests.docs.snippets import PAGES, ROOT, Block, Program, Wrong, blocks, modules_before, python_blocks
 
 MOST_NOT_RUN = 5
 """How many blocks may be left out, each with its reason."""
@@ -25,6 +25,7 @@ WITH_PYTHON = [page for page in PAGES if python_blocks(page)]
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
 async def test_the_snippets_of_a_page_run(page: Path, program: Program) -> None:
+    program.know(modules_before(page))
     await program.run(python_blocks(page))
 
 
