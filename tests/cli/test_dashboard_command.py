@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from oxcart import Queue
-from tests.conftest import RedisServer
+from tests.conftest import RedisServer, wait_until
 
 WRITES = {"x-oxcart": "1"}
 
@@ -63,7 +63,11 @@ async def test_it_shows_queues_at_the_address_it_prints_until_a_signal(
     async with running("--redis", redis_server.url, "--environment", "staging") as (process, address):
         assert address.startswith("http://127.0.0.1:")
         async with httpx.AsyncClient(base_url=address) as client:
-            assert queue.name in (await client.get("/api/v1/board")).json()["queues"]
+
+            async def shown() -> bool:  # it begins with the names that an earlier one has found
+                return queue.name in (await client.get("/api/v1/board")).json()["queues"]
+
+            await wait_until(shown)
             assert "staging" in (await client.get("/")).text
             assert (await client.get("/", headers={"host": "evil.example.com"})).status_code == 403
             answer = await client.post(f"/api/v1/queues/{queue.name}/pause", json={}, headers=WRITES)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, cast
 
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
@@ -102,6 +104,22 @@ async def test_failures_and_searches_are_bounded(filled: dict[int, str], connect
 
 
 _FILLED: dict[str, dict[int, str]] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leave_nothing(redis_server: RedisServer) -> Iterator[None]:
+    """Other tests look through all keys of the server: so many would slow them down."""
+    yield
+    for name in _FILLED.pop(redis_server.url, {}).values():
+        with SyncRedis.from_url(redis_server.url) as redis:  # pyright: ignore[reportUnknownMemberType]
+            for keys in batched(redis.scan_iter(f"*bull:{name}:*", count=1000)):  # pyright: ignore
+                redis.unlink(*keys)
+
+
+def batched(keys: Iterable[Any], size: int = 1000) -> Iterator[list[Any]]:
+    keys = iter(keys)
+    while part := list(islice(keys, size)):
+        yield part
 
 
 @pytest.fixture

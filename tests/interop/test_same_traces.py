@@ -276,12 +276,14 @@ async def retention(side: Side) -> None:
 @scenario
 async def jobs_of_lost_workers(side: Side) -> None:
     await side.add("hold", jobId="lost")
-    await side.add("echo", 1)
-    await side.add("echo", 2, priority=1)
     await side.node("worker", queue=side.name("q"), behaviour="hold", options={"stalledInterval": MINUTE})
     await wait_until(lambda: _holds(side, "lost"))
     await side.node("closeWorkers", queue=side.name("q"), force=True)
     await side.drop_lock("lost")
+    await side.work_off(stalledInterval=100, maxStalledCount=0)
+    # Not before: whether the check or a job comes first is chance.
+    await side.add("echo", 1)
+    await side.add("echo", 2, priority=1)
     await side.work_off(stalledInterval=100, maxStalledCount=0)
 
 

@@ -65,6 +65,12 @@ const behaviours = {
   byName: (job) => behaviours[job.name](job),
 };
 
+// Version 5's close() sometimes waits for ever for its blocked connection: then by force.
+const closed = async (worker, patience) => {
+  const late = new Promise((end) => setTimeout(end, patience, 'late').unref());
+  if (await Promise.race([worker.close(), late]) === 'late') await worker.close(true);
+};
+
 const ops = {
   ping: async () => 'pong',
   // What time it is here from now on; null: what it is.
@@ -85,7 +91,7 @@ const ops = {
     await worker.waitUntilReady();
   },
   closeWorkers: async ({ queue, force }) => {
-    for (const worker of workers.get(queue) ?? []) await worker.close(force);
+    for (const worker of workers.get(queue) ?? []) await (force ? worker.close(true) : closed(worker, 5000));
     workers.delete(queue);
   },
   listen: async ({ queue }) => {
@@ -160,11 +166,7 @@ const ops = {
     for (const { fail } of held.values()) fail(new Error('the test is over'));
     held.clear();
     for (const site of sites.splice(0)) { site.closeAllConnections(); site.close(); }
-    await Promise.all([...workers.values()].flat().map(async (worker) => {
-      const closing = worker.close();
-      const soon = new Promise((end) => setTimeout(end, 1000, 'late').unref());
-      if (await Promise.race([closing, soon]) === 'late') await worker.close(true);
-    }));
+    await Promise.all([...workers.values()].flat().map((worker) => closed(worker, 1000)));
     await Promise.all([...listeners.values(), ...queues.values(), ...(flows ? [flows] : [])].map((one) => one.close()));
     for (const map of [workers, listeners, queues, hands, taken]) map.clear();
     flows = undefined;
