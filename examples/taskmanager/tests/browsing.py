@@ -72,7 +72,8 @@ class Tab:
         width, room = await self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width <= room, f"{name} is {width} wide, and there is room for {room}"
         if AXE.exists() or in_ci():
-            assert await self._inaccessible() == []
+            found = await self._inaccessible()
+            assert found == [], found
 
     async def _inaccessible(self) -> list[str]:
         """What a checker finds. It is put into the page by the debugger, which the policy doesn't concern."""

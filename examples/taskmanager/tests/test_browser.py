@@ -170,7 +170,7 @@ async def test_one_uploads_a_picture_and_sees_it_small(open_tab: OpenTab, run_wo
 
     await run_workers(image_worker)  # the page is told, and nobody loads it again
     await expect(page.locator(".picture img")).to_be_visible()
-    await page.wait_for_function("document.querySelector('.picture img').naturalWidth === 480")
+    await expect(page.locator(".picture img")).to_have_js_property("naturalWidth", 480)
     await tab.look("picture")
 
 
@@ -249,7 +249,7 @@ async def test_one_switches_notifications_on_and_gets_one(
     page, keys = tab.page, Keys(f"{hook.url}/push")
     await page.context.add_init_script(f"({PRETEND})({json.dumps(keys.subscription)})")
     await register(tab, "Ada Lovelace", "ada@example.com")
-    await page.get_by_role("link", name="You: Ada Lovelace").click()
+    await page.get_by_role("link", name="AL: you, Ada Lovelace").click()
     await expect(page.get_by_role("status")).to_have_text("Notifications are off.")
     await tab.look("me")
     await page.get_by_role("button", name="Switch notifications on").click()
