@@ -272,6 +272,11 @@ async def test_one_switches_notifications_on_and_gets_one(
 
 async def deliver(tab: Tab, content: dict[str, str]) -> None:
     """Hand a notification to the service worker, as the browser does."""
+    # What comes before it is active is lost.
+    await tab.page.evaluate(
+        "navigator.serviceWorker.ready.then(({active}) => active.state === 'activated' || "
+        "new Promise((done) => active.addEventListener('statechange', done)))"
+    )
     devtools = await tab.page.context.new_cdp_session(tab.page)
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
