@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from oxcart import Queue
+from oxcart.cli.dashboard import _listen  # pyright: ignore[reportPrivateUsage]
 from tests.conftest import RedisServer, wait_until
 
 WRITES = {"x-oxcart": "1"}
@@ -76,6 +78,11 @@ async def test_it_shows_queues_at_the_address_it_prints_until_a_signal(
                 await anext(live.aiter_text())
                 process.send_signal(number)
                 assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+def test_an_answer_in_two_pieces_is_not_held_back() -> None:
+    with _listen("127.0.0.1", 0) as listening:
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_it_is_read_only_on_demand_and_shows_only_what_is_named(queue: Queue, redis_server: RedisServer) -> None:
