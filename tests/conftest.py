@@ -20,6 +20,7 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import FlowProducer, Queue, Worker, embedded
+from tests.clocks import Clock
 from tests.hands import Hands
 from tests.invariants import broken_invariants
 
@@ -133,6 +134,18 @@ async def queue(
 async def flows(redis_server: RedisServer) -> AsyncIterator[FlowProducer]:
     async with FlowProducer(connection=redis_server.url) as flows:
         yield flows
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> AsyncIterator[Queue]:
+    """The test's queue once more, for which it is always the time of the clock."""
+    async with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
+        yield timed
 
 
 @pytest.fixture

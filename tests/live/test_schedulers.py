@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,28 +13,22 @@ from redis.asyncio import Redis
 from oxcart import Connection, ConnectionFailed, Job, OxcartError, Queue, Worker
 from oxcart.protocol.calls import schedule
 from oxcart.worker.series import Series
+from tests.clocks import NOW, ms
+from tests.clocks import Clock as StandingClock
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.hands import Hands
 
-NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 EIGHT = datetime(2026, 11, 27, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-class Clock:
-    """A clock that stands still until it is set; idle workers are woken then, as they would by the time."""
+class Clock(StandingClock):
+    """When it is set, idle workers are woken, as they would be by the time."""
 
     def __init__(self, redis: Redis, queue: str) -> None:
-        self.now = NOW
+        super().__init__()
         self._redis = redis
         self._marker = f"bull:{queue}:marker"
-
-    def __call__(self) -> int:
-        return ms(self.now)
 
     async def set(self, now: datetime) -> None:
         self.now = now
@@ -48,12 +41,6 @@ class Clock:
 @pytest.fixture
 def clock(redis: Redis, queue: Queue) -> Clock:
     return Clock(redis, queue.name)
-
-
-@pytest.fixture
-async def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> AsyncIterator[Queue]:
-    async with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
-        yield timed
 
 
 class Runs:

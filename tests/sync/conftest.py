@@ -10,6 +10,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from oxcart.sync import FlowProducer, Queue
+from tests.clocks import Clock
 from tests.conftest import RedisServer
 from tests.invariants import broken_invariants
 
@@ -28,6 +29,13 @@ def queue(redis_server: RedisServer, queue_name: str, allowed_breaks: set[str]) 
         yield queue
     broken = asyncio.run(_broken(redis_server.url, queue_name, allowed_breaks))
     assert not broken, "\n".join(broken)
+
+
+@pytest.fixture
+def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> Iterator[Queue]:
+    """The test's queue once more, for which it is always the time of the clock."""
+    with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
+        yield timed
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,38 +12,12 @@ import pytest
 from redis import Redis
 
 from oxcart import Backoff, Deduplication, JobOptions, JobSpec, OptionsError, Repeat, SchedulerError
+from tests.clocks import NOW, Clock, ms
 from tests.conftest import RedisServer
 from tests.hands import Hands
 from tests.sync.shell import Queue
 
-NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-def ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> int:
-        return ms(self.now)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> Iterator[Queue]:
-    """The same queue, for which it is always the time of the clock."""
-    with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
-        yield timed
 
 
 def test_a_pattern_runs_at_its_next_time_in_utc(timed: Queue, redis: Redis) -> None:

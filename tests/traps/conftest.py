@@ -11,7 +11,7 @@ from oxcart import Queue
 from tests.conftest import RedisServer
 from tests.hands import Hands
 from tests.invariants import broken_invariants
-from tests.traps.wire import Clock, Wire
+from tests.traps.wire import Wire
 
 
 @pytest.fixture
@@ -43,15 +43,3 @@ def parent_hands(parents: Queue, redis_server: RedisServer) -> Iterator[Hands]:
     hands = Hands(redis_server.url, parents.name)
     yield hands
     hands.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> AsyncIterator[Queue]:
-    """The test's queue once more, for which it is always the time of the clock."""
-    async with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
-        yield timed

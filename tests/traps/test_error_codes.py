@@ -34,9 +34,10 @@ from oxcart import (
 )
 from oxcart.errors import known_refusals, refusal
 from oxcart.protocol.calls import clean
+from tests.clocks import Clock
 from tests.conftest import RunWorker, wait_until
 from tests.hands import TOKEN, Hands
-from tests.traps.wire import MINUTE, Clock, Wire, is_finished, lose, settle
+from tests.traps.wire import MINUTE, Wire, is_finished, lose, settle
 
 TESTED = set(range(-11, 0))
 """The codes that BullMQ has too."""

@@ -28,9 +28,10 @@ from oxcart import (
 )
 from oxcart.protocol.calls import work
 from oxcart.protocol.calls.work import Limits
+from tests.clocks import Clock, ms
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.hands import LOCK_MS, TOKEN, Hands
-from tests.traps.wire import MINUTE, Clock, Wire, check_stalled, idle, is_finished, lose, ms, now, settle
+from tests.traps.wire import MINUTE, Wire, check_stalled, idle, is_finished, lose, now, settle
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 NEW_YEAR_MS = int(NEW_YEAR.timestamp() * 1000)

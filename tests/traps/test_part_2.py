@@ -27,9 +27,10 @@ from oxcart import (
     QueueEvents,
     SchedulerError,
 )
+from tests.clocks import Clock, ms
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.hands import TOKEN, Hands
-from tests.traps.wire import MINUTE, Clock, Wire, is_finished, ms, now, settle
+from tests.traps.wire import MINUTE, Wire, is_finished, now, settle
 
 
 async def done(job: Job) -> str:

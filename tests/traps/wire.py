@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
@@ -119,20 +118,6 @@ class Wire:
 
 def now() -> int:
     return time.time_ns() // 1_000_000
-
-
-class Clock:
-    """A clock that stands still until it is set; schedulers of a queue that has it are made by its time."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
-
-    def __call__(self) -> int:
-        return ms(self.now)
-
-
-def ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
 
 
 def settle(hands: Hands, job_id: str, outcome: str, *, take: int = 0, now_ms: int | None = None, **more: Any) -> Taken:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,39 +11,12 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Backoff, JobOptions, OptionsError, SchedulerError
-from tests.conftest import RedisServer
+from tests.clocks import NOW, Clock
 from tests.hands import Hands
 from tests.live.shells.shell import Queue
 
-NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
-
-
-def ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> int:
-        return ms(self.now)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> AsyncIterator[Queue]:
-    """The same queue, for which it is always the time of the clock."""
-    async with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
-        yield timed
 
 
 async def _left(redis: Redis, queue: Queue) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,38 +10,12 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Backoff, Deduplication, JobOptions, JobSpec, OptionsError, Repeat, SchedulerError
+from tests.clocks import NOW, Clock, ms
 from tests.conftest import RedisServer
 from tests.hands import Hands
 from tests.live.shells.shell import Queue
 
-NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-def ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> int:
-        return ms(self.now)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def timed(queue: Queue, redis_server: RedisServer, clock: Clock) -> AsyncIterator[Queue]:
-    """The same queue, for which it is always the time of the clock."""
-    async with Queue(queue.name, connection=redis_server.url, clock=clock) as timed:
-        yield timed
 
 
 async def test_a_pattern_runs_at_its_next_time_in_utc(timed: Queue, redis: Redis) -> None:
