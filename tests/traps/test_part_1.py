@@ -604,7 +604,7 @@ async def test_trap_31_a_job_that_stalled_too_often_is_failed_by_the_next_worker
 
 
 def renew(hands: Hands, job_id: str, token: str = TOKEN) -> bool:
-    return hands._connection.run(work.extend_locks(hands.keys, LOCK_MS, [(job_id, token)])) == []
+    return hands._connection.run(work.renew_locks(hands.keys, LOCK_MS, [(job_id, token)])).lost == []
 
 
 async def test_trap_32_only_ones_own_lock_is_renewed(queue: Queue, wire: Wire, hands: Hands) -> None:

@@ -412,14 +412,11 @@ class Worker:
             try:
                 await self._connection.run(mark_version(self.keys, self.version, self._clock()))
                 return
-            except ServerRefused as error:
+            except (ServerRefused, ScriptError) as error:
                 self._tell_once(error)
                 return
             except ConnectionFailed:
                 await asyncio.sleep(next(pauses))  # others tell of it
-            except ScriptError as error:
-                self._tell_once(error)
-                return
 
     def _marker(self) -> Marker:
         source = self._connection.transport

@@ -396,8 +396,8 @@ async def _node_extends(side: Node, queue: str, rest: Arguments) -> Any:
 
 
 async def _we_extend(side: Ours, queue: str, rest: Arguments) -> Any:
-    call = work.extend_locks(side.queue(queue).keys, LOCK_MS, [(rest["id"], rest["token"])])
-    return not await side.connection.run(call)
+    call = work.renew_locks(side.queue(queue).keys, LOCK_MS, [(rest["id"], rest["token"])])
+    return not (await side.connection.run(call)).lost
 
 
 async def _node_checks(side: Node, queue: str, rest: Arguments) -> Any:

@@ -140,12 +140,6 @@ def renew_locks(keys: Keys, lock_ms: int, held: Sequence[tuple[str, str]]) -> Ca
     return call("extend_locks", keys, read, *rest, prefix=keys.prefix, own=keys.own, lock_ms=lock_ms)
 
 
-def extend_locks(keys: Keys, lock_ms: int, held: Sequence[tuple[str, str]]) -> Call[list[str]]:
-    """The same; answers the ids whose lock is lost."""
-    renewal = renew_locks(keys, lock_ms, held)
-    return Call(renewal.script, renewal.keys, renewal.args, lambda reply: renewal.read(reply).lost)
-
-
 def recover_stalled(keys: Keys, now: int, interval_ms: int, max_stalled: int) -> Call[list[str]]:
     """Give jobs back whose worker is gone; answers their ids."""
     return call(

@@ -5,15 +5,8 @@
 -- keys: holder aside
 -- args: prefix start stop descending heavy most budget *names
 -- returns: {how many there are in the range, id, as `fields_of` says, id, …}
--- include: read_list fields_of
-local ids = {}
-local kind = redis.call("TYPE", keys.holder)["ok"]
-if kind == "zset" then
-  ids = redis.call(descending == "1" and "ZREVRANGE" or "ZRANGE", keys.holder, start, stop)
-elseif kind == "list" or redis.call("TYPE", keys.aside)["ok"] == "list" then
-  local lists = keys.aside == keys.holder and { keys.holder } or { keys.aside, keys.holder }
-  ids = read_list(lists, tonumber(start), tonumber(stop), descending == "1")
-end
+-- include: ids_between fields_of
+local ids = ids_between(keys.holder, keys.aside, start, stop, descending == "1")
 local wanted = { unpack(ARGV, names_at) }
 local found, left = { #ids }, tonumber(budget) > 0 and tonumber(budget) or math.huge
 for _, id in ipairs(ids) do
