@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from .. import Connection, JobNotFound, OptionsError, OxcartError, PayloadError, Refused, __version__
+from .. import Connection, JobNotFound, OptionsError, PayloadError, Refused, __version__
 from ..errors import ConnectionFailed
 from . import alerts as alerting
 from . import assets, audit, bulk, bull_board, mcp, openapi, shapes
@@ -29,6 +29,7 @@ from .board import Board
 from .forms import Forms
 from .guard import MAX_BODY, Guard, shown_host
 from .live import Live
+from .noting import noting
 from .paths import Place, Table, place_of
 from .redact import SECRET_WORDS, Redactor
 from .routes import ROUTES, Route
@@ -258,40 +259,17 @@ class Dashboard:
 
     async def _dispatch(self, route: Route, asked: Ask) -> Any:
         """Answer what a route answers, if the user may ask for it; what changes something is noted."""
-        if route.noted or route.method != "GET":
-            return await self._note_all(route, asked)
-        _check_may(asked.access, route.action)
-        return await route.handler(self._run().board, asked)
-
-    async def _note_all(self, route: Route, asked: Ask) -> Any:
-        """Answer, and note who asked and what came of it, whether it went well or not."""
         board = self._run().board
-        result = "broken"
-        try:
+        if not route.is_noted:
+            _check_may(asked.access, route.action)
+            return await route.handler(board, asked)
+        target = audit.target_of(asked.path, asked.body or asked.query)
+        with noting(board, asked, audit.action_of(route.path), target) as outcome:
             _check_may(asked.access, route.action)
             answer = await route.handler(board, asked)
-            result = answer.text if isinstance(answer, File) else str(answer.get("text") or "ok")
+            said = answer.text if isinstance(answer, File) else str(answer.get("text") or "ok")
+            outcome.result = None if route.path == audit.NOTES_ITSELF and said == "ok" else said
             return answer
-        except (Refusal, OxcartError) as error:
-            result = f"refused: {board.redactor.text(str(error))}"
-            raise
-        finally:
-            board.pulse.touch(asked.path.get("queue", ""))
-            began = route.path == audit.NOTES_ITSELF and result == "ok"
-            if not began and not route.path.endswith("/preview"):  # which changes nothing
-                self._note(board, audit.action_of(route.path), asked, result)
-
-    def _note(self, board: Board, action: str, asked: Ask, result: str) -> None:
-        target = board.redactor.text(audit.target_of(asked.path, asked.body or asked.query))
-        entry: shapes.AuditEntry = {
-            "at": board.clock(),
-            "user": asked.access.user,
-            "action": action,
-            "queue": asked.path.get("queue"),
-            "target": target,
-            "result": result,
-        }
-        board.journal.write(entry)
 
     async def _bull_board(self, request: Request, place: Place, access: Access, who: str) -> Response:
         query, body = dict(request.query_params), dict[str, Any]()

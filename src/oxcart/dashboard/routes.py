@@ -36,8 +36,12 @@ class Route:
     path: str
     handler: Handler
     action: str
-    noted: bool = False
-    """Whether the audit tells of it although it changes nothing; a POST is always told of."""
+    noted: bool | None = None
+    """Whether the audit tells of it; if it isn't said, of all that isn't GET, which may change something."""
+
+    @property
+    def is_noted(self) -> bool:
+        return self.method != "GET" if self.noted is None else self.noted
 
 
 ROUTES = (
@@ -71,7 +75,7 @@ ROUTES = (
     Route("POST", "/queues/{queue}/drain", acting.drain, "drain"),
     Route("POST", "/queues/{queue}/obliterate", acting.obliterate, "obliterate"),
     Route("POST", "/queues/{queue}/limits", acting.limits, "limits"),
-    Route("POST", "/queues/{queue}/bulk/preview", bulk.preview, "bulk"),
+    Route("POST", "/queues/{queue}/bulk/preview", bulk.preview, "bulk", noted=False),
     Route("POST", "/queues/{queue}/bulk", bulk.start, "bulk"),
     Route("POST", "/queues/{queue}/job/reveal", revealing.reveal, "reveal"),
     Route("POST", "/queues/{queue}/job/retry", acting.retry, "retry"),

@@ -7,11 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ... import OxcartError
 from .. import audit
 from ..answers import json_response
-from ..ask import Ask, Refusal
+from ..ask import Ask
 from ..board import Board
+from ..noting import noting
 from ..paths import Table
 from ..routes import Route
 from .asked import check_may
@@ -35,28 +35,12 @@ async def answer(board: Board, request: Request, rest: tuple[str, ...], asked: A
 
 
 async def _change(board: Board, route: Route, ask: Ask) -> Changed:
-    """Change something, and note who did it and what came of it, whether it went well or not."""
-    result = "broken"
-    try:
+    """Change something, and note it."""
+    with noting(board, ask, _action_of(route), _target_of(ask)) as outcome:
         check_may(ask, route.action)
         changed: Changed = await route.handler(board, ask)
-        result = changed.text
+        outcome.result = changed.text
         return changed
-    except (Refusal, OxcartError) as error:
-        result = f"refused: {board.redactor.text(str(error))}"
-        raise
-    finally:
-        board.pulse.touch(ask.path.get("queue", ""))
-        board.journal.write(
-            {
-                "at": board.clock(),
-                "user": ask.access.user,
-                "action": _action_of(route),
-                "queue": ask.path.get("queue"),
-                "target": board.redactor.text(_target_of(ask)),
-                "result": result,
-            }
-        )
 
 
 def _action_of(route: Route) -> str:
