@@ -11,6 +11,7 @@ import pytest
 
 from oxcart.dashboard import traces
 from oxcart.dashboard.redact import Redactor
+from oxcart.traces import normalised, parse
 from oxcart.worker.execution import describe
 from tests.dashboard import seed
 
@@ -18,11 +19,11 @@ BOARD: Any = SimpleNamespace(redactor=Redactor())
 
 
 def frames(raw: str) -> list[tuple[str, int | None, str, bool]]:
-    return [(one["file"], one["line"], one["function"], one["library"]) for one in traces.parse(raw).frames]
+    return [(one["file"], one["line"], one["function"], one["library"]) for one in parse(raw).frames]
 
 
 def test_a_trace_of_python_is_read_innermost_first() -> None:
-    parsed = traces.parse(seed.PYTHON_KEY_ERROR)
+    parsed = parse(seed.PYTHON_KEY_ERROR)
     assert (parsed.kind, parsed.message) == ("KeyError", "'tenant_id'")
     assert frames(seed.PYTHON_KEY_ERROR) == [
         ("/srv/shop/jobs/push.py", 19, "push", False),
@@ -54,14 +55,14 @@ def test_what_a_worker_stores_is_read() -> None:
             raise RuntimeError("no: luck") from error
     except RuntimeError as error:
         _, raw = describe(error)
-    parsed = traces.parse(raw)
+    parsed = parse(raw)
     assert (parsed.kind, parsed.message) == ("RuntimeError", "no: luck")
     assert [(Path(one["file"]).name, one["library"]) for one in parsed.frames] == [("test_traces.py", False)]
     try:
         inner()
     except ValueError as error:
         _, raw = describe(error)
-    parsed = traces.parse(raw)
+    parsed = parse(raw)
     assert (parsed.kind, parsed.message) == ("ValueError", "first line\nsecond: line")
     assert parsed.frames[0]["function"] == "inner"
 
@@ -72,13 +73,13 @@ def test_a_group_of_errors_is_read() -> None:
         raise ExceptionGroup("many", [ValueError("one")])
     except ExceptionGroup as error:
         _, raw = describe(error)
-    parsed = traces.parse(raw)
+    parsed = parse(raw)
     assert parsed.kind == "ExceptionGroup"
     assert parsed.frames
 
 
 def test_a_trace_of_node_is_read() -> None:
-    parsed = traces.parse(seed.NODE_TRACE)
+    parsed = parse(seed.NODE_TRACE)
     assert (parsed.kind, parsed.message) == ("Error", "550 5.1.1 mailbox {email} unavailable")
     assert frames(seed.NODE_TRACE)[0][3] is True
     assert frames(seed.NODE_TRACE)[2:] == [
@@ -113,7 +114,7 @@ def test_lines_of_v8_are_read(line: str, expected: tuple[str, int | None, str, b
     "raw", ["", "\n", "x" * 10, "boom", "Traceback (most recent call last):", "\x00\ud800", "Error:"]
 )
 def test_what_is_no_trace_does_no_harm(raw: str) -> None:
-    parsed = traces.parse(raw)
+    parsed = parse(raw)
     assert parsed.frames == []
     assert len(traces.attempts(BOARD, [raw], 1)) == 1
 
@@ -165,7 +166,7 @@ def test_hostile_traces_take_no_time(raw: str) -> None:
     ],
 )
 def test_what_varies_is_replaced(message: str, expected: str) -> None:
-    assert traces.normalised(message) == expected
+    assert normalised(message) == expected
 
 
 def test_failures_are_the_same_by_class_message_and_own_frame() -> None:

@@ -67,6 +67,16 @@ class Board:
         """The queues that this user sees, in alphabetical order."""
         return sorted(name for name in await self._all() if ask.access.sees(name))
 
+    async def chosen(self, ask: Ask) -> list[str]:
+        """The same, or only the one that `?queue=` names; as not found if the user doesn't see it."""
+        names = await self.names(ask)
+        wanted = ask.text("queue")
+        if wanted is None:
+            return names
+        if wanted not in names:
+            raise not_found(f"There is no queue {wanted!r} here.")
+        return [wanted]
+
     async def queue(self, ask: Ask) -> Queue:
         """The queue that the path names; as not found if the user doesn't see it."""
         name = ask.path["queue"]

@@ -90,7 +90,6 @@ LARGEST = 16 * 1024
 """JSON of more bytes is not read for a list, only its size is: a part of it could not be redacted."""
 LARGEST_TEXT = 256 * 1024
 """The same for what failures are told apart by."""
-LARGEST_EVER = 2**53
 BUDGET = 8 * 2**20
 """About how many bytes are read at once."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .. import Queue
 from . import direct, rows, shapes, traces
-from .ask import Ask, not_found
+from .ask import Ask
 from .board import Board
 from .kept import kept
 from .recorded_failures import Recorded, recorded_failures
@@ -34,12 +34,7 @@ FIELDS = ("name", "failedReason", "stacktrace", "finishedOn")
 
 async def groups(board: Board, ask: Ask) -> shapes.Failures:
     """`GET /failures?queue=&count=`: the largest group first, of the `count` newest failed jobs."""
-    names = await board.names(ask)
-    wanted = ask.text("queue")
-    if wanted is not None:
-        if wanted not in names:
-            raise not_found(f"there is no queue {wanted!r} here")
-        names = [wanted]
+    names = await board.chosen(ask)
     most = ask.whole("count", MOST, 1, MOST_EVER)
     return await kept(board).get(("failures", most, *names), FRESH_S, lambda: _look(board, names, most))
 

@@ -183,7 +183,6 @@ class Live:
         self._discover_at = 0.0
         self._answered_at = 0.0
         """When Redis answered last."""
-        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def is_listening(self) -> bool:
@@ -313,7 +312,7 @@ class Live:
                 raise
             log.warning("the numbers of %s can't be read: %s", name, error)
             return None
-        return Change(name, _counts(counts), paused, jobs)
+        return Change(name, rows.counts_of(counts), paused, jobs)
 
     def _tell(self, changes: list[Change]) -> None:
         for tab in self._tabs:
@@ -453,18 +452,6 @@ def _keep(jobs: dict[str, TickJob], job: TickJob) -> None:
 def _without_words(job: TickJob) -> TickJob:
     progress = job["progress"]
     return {**job, "progress": progress if isinstance(progress, int | float) else None}
-
-
-def _counts(found: dict[str, int]) -> Counts:
-    return {
-        "waiting": found["waiting"],
-        "prioritized": found["prioritized"],
-        "delayed": found["delayed"],
-        "waiting_children": found["waiting-children"],
-        "active": found["active"],
-        "completed": found["completed"],
-        "failed": found["failed"],
-    }
 
 
 def _as_json(value: Any) -> str:

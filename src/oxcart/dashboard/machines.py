@@ -7,7 +7,7 @@ import asyncio
 from .. import Queue
 from . import direct, rows, shapes
 from .access import Access
-from .ask import Ask, not_found
+from .ask import Ask
 from .board import Board
 from .kept import kept
 
@@ -48,11 +48,7 @@ async def worker_count(board: Board, queue: Queue) -> int | None:
 
 async def workers(board: Board, ask: Ask) -> shapes.Workers:
     """`GET /workers?queue=`: who is connected, and what each runs as far as its jobs say so."""
-    names = await board.names(ask)
-    wanted = ask.text("queue")
-    if wanted is not None and wanted not in names:
-        raise not_found(f"there is no queue {wanted!r} here")
-    queues = [board.open(name) for name in names if wanted in (None, name)]
+    queues = [board.open(name) for name in await board.chosen(ask)]
     connected = await clients(board)
     running = await asyncio.gather(*(_running(board, ask.access, one) for one in queues))
     found: list[shapes.WorkerRow] = []

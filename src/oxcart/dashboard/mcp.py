@@ -128,7 +128,7 @@ _DESTROYS = {
     *("remove_scheduler", "retry_job", "cancel_task"),
 }
 
-PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
+INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32600, -32601, -32602
 
 Dispatch = Callable[[Route, Ask], Awaitable[Any]]
 """Answers a route, if the user may, and notes it."""

@@ -49,7 +49,7 @@ async def _row_of(board: Board, queue: Queue) -> shapes.QueueRow:
     oldest, minutes, workers = work
     return {
         "name": queue.name,
-        "counts": counts_of(counted),
+        "counts": rows.counts_of(counted),
         "paused": paused,
         "concurrency": concurrency,
         "rate_limited_for": rows.ms_of(limited_s),
@@ -76,19 +76,6 @@ async def _work_of_row(board: Board, queue: Queue) -> tuple[int | None, shapes.M
     return await asyncio.gather(
         oldest_waiting(board, queue), minutes_of(board, queue, HOUR), machines.worker_count(board, queue)
     )
-
-
-def counts_of(counted: dict[str, int]) -> shapes.Counts:
-    """The numbers of `Queue.counts` under the names of the API."""
-    return {
-        "waiting": counted.get("waiting", 0),
-        "prioritized": counted.get("prioritized", 0),
-        "delayed": counted.get("delayed", 0),
-        "waiting_children": counted.get("waiting-children", 0),
-        "active": counted.get("active", 0),
-        "completed": counted.get("completed", 0),
-        "failed": counted.get("failed", 0),
-    }
 
 
 _SINCE = direct.Reading(("timestamp", "processedOn"), ("opts",))

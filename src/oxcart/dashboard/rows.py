@@ -330,3 +330,16 @@ def ms_of(value: datetime | timedelta | float | int) -> int:
     if isinstance(value, timedelta):
         return round(value.total_seconds() * 1000)
     return round(value * 1000)
+
+
+def counts_of(counted: Mapping[str, int]) -> shapes.Counts:
+    """The numbers of `Queue.counts` under the names of the API."""
+    return {
+        "waiting": counted.get("waiting", 0),
+        "prioritized": counted.get("prioritized", 0),
+        "delayed": counted.get("delayed", 0),
+        "waiting_children": counted.get("waiting-children", 0),
+        "active": counted.get("active", 0),
+        "completed": counted.get("completed", 0),
+        "failed": counted.get("failed", 0),
+    }

@@ -28,12 +28,7 @@ LATE_MS = 60_000
 
 async def listed(board: Board, ask: Ask) -> shapes.Schedulers:
     """`GET /schedulers?queue=`: those that run next come first."""
-    names = await board.names(ask)
-    wanted = ask.text("queue")
-    if wanted is not None:
-        if wanted not in names:
-            raise not_found(f"there is no queue {wanted!r} here")
-        names = [wanted]
+    names = await board.chosen(ask)
     found = await asyncio.gather(*(_all_of(board.open(name)) for name in names))
     most = max(3, min(MOST_RUNS, RUNS_IN_ALL // max(sum(map(len, found)), 1)))
     runs = await asyncio.gather(

@@ -12,7 +12,7 @@ from ..errors import FORBIDDEN, ServerRefused
 from ..tally import DAY_MS, HOUR_MS, LEVELS, MINUTE_MS, Level, Tally, percentile, total
 from . import rows, shapes
 from .answers import File
-from .ask import Ask, invalid, not_found
+from .ask import Ask, invalid
 from .board import Board
 from .kept import kept
 
@@ -124,12 +124,7 @@ async def stats(board: Board, ask: Ask) -> shapes.Stats:
     Percentiles come from buckets that are at most a quarter wider than where they begin, by the place in the bucket.
     Old times are kept in hours and days (of UTC) only; then `step` is what could be had.
     """
-    names = await board.names(ask)
-    wanted = ask.text("queue")
-    if wanted is not None:
-        if wanted not in names:
-            raise not_found(f"There is no queue {wanted!r} here.")
-        names = [wanted]
+    names = await board.chosen(ask)
     now = board.clock()
     until = min(ask.whole("to", now, 1), now + MINUTE_MS)
     since = max(ask.whole("from", until - DAY), until - LEVELS[-1].keep_ms, 0)

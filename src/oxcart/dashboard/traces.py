@@ -5,32 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import Job
-from ..traces import (
-    LARGEST,
-    LONGEST_MESSAGE,
-    Trace,
-    fingerprint,
-    in_python_library,
-    in_v8_library,
-    normalised,
-    parse,
-    place_of,
-)
+from ..traces import LARGEST, LONGEST_MESSAGE, fingerprint, normalised, parse, place_of
 from . import shapes
 from .board import Board
-
-__all__ = [
-    "Failure",
-    "Trace",
-    "attempts",
-    "failure",
-    "failure_of",
-    "in_python_library",
-    "in_v8_library",
-    "known_failure",
-    "normalised",
-    "parse",
-]
 
 
 @dataclass(frozen=True, slots=True)
