@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 
 import { ApiError, part, post, serverNow } from "../api";
 import { Dialog } from "../components/Dialog";
+import { FormDialog } from "../components/FormDialog";
 import { JsonEditor } from "../components/JsonEditor";
 import { read, said, send, whole } from "../forms";
 import { type Json, stringify } from "../lib/exact";
@@ -81,8 +82,7 @@ function moment(text: string): { at: number; delay: number | null } | null {
 export function ChangeDelay({ job, onClose }: { job: JobDetail; onClose: () => void }): JSX.Element {
   const [text, setText] = useState("");
   const wanted = moment(text);
-  const save = async (event: Event) => {
-    event.preventDefault();
+  const save = async () => {
     if (!wanted) return;
     const path = `/queues/${part(job.queue)}/job/delay`;
     const body = wanted.delay === null ? { at: wanted.at } : { delay: wanted.delay };
@@ -91,32 +91,19 @@ export function ChangeDelay({ job, onClose }: { job: JobDetail; onClose: () => v
     if (await performUndoably(() => post<Done>(path, { id: job.id, ...body }), undo)) onClose();
   };
   return (
-    <Dialog
-      title="Change delay"
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <button class="button" data-kind="primary" type="submit" form="change-delay" disabled={!wanted}>
-            Change delay
-          </button>
-        </>
-      }
-    >
-      <form id="change-delay" class="form" onSubmit={(event) => void save(event)}>
-        <p>
-          It is due <Time at={job.due} />.
+    <FormDialog title="Change delay" verb="Change delay" ready={wanted !== null} onSave={() => void save()} onClose={onClose}>
+      <p>
+        It is due <Time at={job.due} />.
+      </p>
+      <Field label="Run in, or at" hint="Such as 30s, 2h, or 2026-12-24 18:00" error={text.trim() && !wanted ? "Neither a length of time nor a date" : null}>
+        {({ id, describedBy, invalid }) => <input id={id} class="input" data-first value={text} aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setText(event.currentTarget.value)} />}
+      </Field>
+      {wanted ? (
+        <p class="muted">
+          <Time at={wanted.at} full />
         </p>
-        <Field label="Run in, or at" hint="Such as 30s, 2h, or 2026-12-24 18:00" error={text.trim() && !wanted ? "Neither a length of time nor a date" : null}>
-          {({ id, describedBy, invalid }) => <input id={id} class="input" data-first value={text} aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setText(event.currentTarget.value)} />}
-        </Field>
-        {wanted ? (
-          <p class="muted">
-            <Time at={wanted.at} full />
-          </p>
-        ) : null}
-      </form>
-    </Dialog>
+      ) : null}
+    </FormDialog>
   );
 }
 
@@ -126,29 +113,15 @@ export function ChangePriority({ job, onClose }: { job: JobDetail; onClose: () =
   const [text, setText] = useState(String(job.priority));
   const good = text.trim() !== "" && whole(text) && Number(text) <= MOST_PRIORITY;
   const set = (priority: number) => post<Done>(`/queues/${part(job.queue)}/job/priority`, { id: job.id, priority });
-  const save = async (event: Event) => {
-    event.preventDefault();
-    if (good && (await performUndoably(() => set(Number(text)), () => set(job.priority)))) onClose();
+  const save = async () => {
+    if (await performUndoably(() => set(Number(text)), () => set(job.priority))) onClose();
   };
   return (
-    <Dialog
-      title="Change priority"
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <button class="button" data-kind="primary" type="submit" form="change-priority" disabled={!good}>
-            Change priority
-          </button>
-        </>
-      }
-    >
-      <form id="change-priority" class="form" onSubmit={(event) => void save(event)}>
-        <Field label="Priority" hint="1 runs before 2. 0 is none, and runs before all others." error={good ? null : "A whole number from 0 to 2,097,151"}>
-          {({ id, describedBy, invalid }) => <input id={id} class="input" inputMode="numeric" data-first value={text} aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setText(event.currentTarget.value)} />}
-        </Field>
-      </form>
-    </Dialog>
+    <FormDialog title="Change priority" verb="Change priority" ready={good} onSave={() => void save()} onClose={onClose}>
+      <Field label="Priority" hint="1 runs before 2. 0 is none, and runs before all others." error={good ? null : "A whole number from 0 to 2,097,151"}>
+        {({ id, describedBy, invalid }) => <input id={id} class="input" inputMode="numeric" data-first value={text} aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setText(event.currentTarget.value)} />}
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -157,8 +130,7 @@ export function CancelJob({ job, onClose }: { job: Pick<JobDetail, "queue" | "id
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const save = async (event: Event) => {
-    event.preventDefault();
+  const save = async () => {
     setBusy(true);
     const why = reason.trim();
     try {
@@ -171,27 +143,14 @@ export function CancelJob({ job, onClose }: { job: Pick<JobDetail, "queue" | "id
     }
   };
   return (
-    <Dialog
-      title="Cancel this job?"
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Let it run</Button>
-          <button class="button" data-kind="danger" type="submit" form="cancel-job" disabled={busy}>
-            Cancel 1 job
-          </button>
-        </>
-      }
-    >
-      <form id="cancel-job" class="form" onSubmit={(event) => void save(event)}>
-        {error ? <Banner kind="bad">{error}</Banner> : null}
-        <p>
-          Its worker{job.worker ? ` ${job.worker}` : ""} is asked to stop it. What it has done so far stays done, and the job fails for good. Workers of BullMQ for Node can’t be asked.
-        </p>
-        <Field label="Reason" hint="Shown with the failure; may be left empty">
-          {({ id, describedBy }) => <input id={id} class="input" data-first value={reason} maxLength={200} autocomplete="off" aria-describedby={describedBy} onInput={(event) => setReason(event.currentTarget.value)} />}
-        </Field>
-      </form>
-    </Dialog>
+    <FormDialog title="Cancel this job?" verb="Cancel 1 job" cancel="Let it run" danger ready={!busy} onSave={() => void save()} onClose={onClose}>
+      {error ? <Banner kind="bad">{error}</Banner> : null}
+      <p>
+        Its worker{job.worker ? ` ${job.worker}` : ""} is asked to stop it. What it has done so far stays done, and the job fails for good. Workers of BullMQ for Node can’t be asked.
+      </p>
+      <Field label="Reason" hint="Shown with the failure; may be left empty">
+        {({ id, describedBy }) => <input id={id} class="input" data-first value={reason} maxLength={200} autocomplete="off" aria-describedby={describedBy} onInput={(event) => setReason(event.currentTarget.value)} />}
+      </Field>
+    </FormDialog>
   );
 }

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 
 import { part, post, serverNow, url, useApi } from "../api";
-import { Dialog } from "../components/Dialog";
+import { FormDialog } from "../components/FormDialog";
 import type { Line } from "../components/Plot";
 import { Visible } from "../components/Visible";
 import { Icon } from "../icons";
@@ -342,31 +342,17 @@ function NewMark({ onClose }: { onClose: () => void }): JSX.Element {
   const [moment, setMoment] = useState("");
   const at = moment.trim() ? readMoment(moment, serverNow()) : serverNow();
   const good = text.trim() !== "" && at !== null;
-  const save = async (event: Event) => {
-    event.preventDefault();
-    if (good && (await perform(() => post<Done>("/marks", moment.trim() ? { text: text.trim(), at } : { text: text.trim() })))) onClose();
+  const save = async () => {
+    if (await perform(() => post<Done>("/marks", moment.trim() ? { text: text.trim(), at } : { text: text.trim() }))) onClose();
   };
   return (
-    <Dialog
-      title="Add a mark"
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <button class="button" data-kind="primary" type="submit" form="new-mark" disabled={!good}>
-            Add mark
-          </button>
-        </>
-      }
-    >
-      <form id="new-mark" class="form" onSubmit={(event) => void save(event)}>
-        <p>A line in all charts, so that one sees what came before and after. A deploy can add it by itself: POST to /api/v1/marks.</p>
-        <Field label="What happened">{({ id }) => <input id={id} class="input" data-first maxLength={200} value={text} placeholder="deploy 1.42.0" autocomplete="off" onInput={(event) => setText(event.currentTarget.value)} />}</Field>
-        <Field label="When" hint={at !== null && moment.trim() ? exact(at, zone.value) : "Now, if empty; or such as -10m, or 2026-12-24 18:00"} error={at === null ? "Neither a length of time nor a date" : null}>
-          {({ id, describedBy, invalid }) => <input id={id} class="input" value={moment} placeholder="now" aria-describedby={describedBy} aria-invalid={invalid} autocomplete="off" onInput={(event) => setMoment(event.currentTarget.value)} />}
-        </Field>
-      </form>
-    </Dialog>
+    <FormDialog title="Add a mark" verb="Add mark" ready={good} onSave={() => void save()} onClose={onClose}>
+      <p>A line in all charts, so that one sees what came before and after. A deploy can add it by itself: POST to /api/v1/marks.</p>
+      <Field label="What happened">{({ id }) => <input id={id} class="input" data-first maxLength={200} value={text} placeholder="deploy 1.42.0" autocomplete="off" onInput={(event) => setText(event.currentTarget.value)} />}</Field>
+      <Field label="When" hint={at !== null && moment.trim() ? exact(at, zone.value) : "Now, if empty; or such as -10m, or 2026-12-24 18:00"} error={at === null ? "Neither a length of time nor a date" : null}>
+        {({ id, describedBy, invalid }) => <input id={id} class="input" value={moment} placeholder="now" aria-describedby={describedBy} aria-invalid={invalid} autocomplete="off" onInput={(event) => setMoment(event.currentTarget.value)} />}
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -377,8 +363,7 @@ function OtherRange({ onClose }: { onClose: () => void }): JSX.Element {
   const [to, setTo] = useState(shown(query.get("to")));
   const [since, until] = [readMoment(from, serverNow()), to.trim() ? readMoment(to, serverNow()) : serverNow()];
   const flaw = since !== null && until !== null && since >= until ? "It ends before it begins." : null;
-  const save = (event: Event) => {
-    event.preventDefault();
+  const save = () => {
     if (since === null || until === null || flaw) return;
     // What was typed as a date is by the viewer's clock: in the address it is the same for all.
     const kept = (text: string, at: number) => (/^[-+]/.test(text.trim()) ? text.trim() : String(at));
@@ -386,30 +371,17 @@ function OtherRange({ onClose }: { onClose: () => void }): JSX.Element {
     onClose();
   };
   return (
-    <Dialog
-      title="Which time"
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <button class="button" data-kind="primary" type="submit" form="other-range" disabled={since === null || until === null || flaw !== null}>
-            Show
-          </button>
-        </>
-      }
-    >
-      <form id="other-range" class="form" onSubmit={save}>
-        <div class="fields-2">
-          <Field label="From" hint="Such as -6h, or 2026-11-24 18:00" error={from.trim() && since === null ? "Neither a length of time nor a date" : null}>
-            {({ id, describedBy, invalid }) => <input id={id} class="input" data-first value={from} autocomplete="off" aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setFrom(event.currentTarget.value)} />}
-          </Field>
-          <Field label="To" hint="Now, if empty" error={until === null ? "Neither a length of time nor a date" : flaw}>
-            {({ id, describedBy, invalid }) => <input id={id} class="input" value={to} placeholder="now" autocomplete="off" aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setTo(event.currentTarget.value)} />}
-          </Field>
-        </div>
-        <p class="muted">Minutes are kept for three hours, hours for two weeks, days for a year.</p>
-      </form>
-    </Dialog>
+    <FormDialog title="Which time" verb="Show" ready={since !== null && until !== null && flaw === null} onSave={save} onClose={onClose}>
+      <div class="fields-2">
+        <Field label="From" hint="Such as -6h, or 2026-11-24 18:00" error={from.trim() && since === null ? "Neither a length of time nor a date" : null}>
+          {({ id, describedBy, invalid }) => <input id={id} class="input" data-first value={from} autocomplete="off" aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setFrom(event.currentTarget.value)} />}
+        </Field>
+        <Field label="To" hint="Now, if empty" error={until === null ? "Neither a length of time nor a date" : flaw}>
+          {({ id, describedBy, invalid }) => <input id={id} class="input" value={to} placeholder="now" autocomplete="off" aria-describedby={describedBy} aria-invalid={invalid} onInput={(event) => setTo(event.currentTarget.value)} />}
+        </Field>
+      </div>
+      <p class="muted">Minutes are kept for three hours, hours for two weeks, days for a year.</p>
+    </FormDialog>
   );
 }
 
