@@ -5,16 +5,27 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
+from oxcart import Job
 from tests.conftest import wait_until
-from tests.dashboard.browser.conftest import Shop
+from tests.dashboard.browser.conftest import Shop, Tab
 
 GRACE_MS = 6_000
 
 
 async def undo(page: Page) -> None:
     await page.get_by_role("region", name="Messages").get_by_role("button", name="Undo").click()
+
+
+async def removal(shop: Shop) -> tuple[Job, Tab, Locator]:
+    """A job that somebody has asked to be removed: with its page, and its row there."""
+    job = await shop.queue.add("order", {})
+    tab = await shop.site.open("/queues/shop?state=waiting")
+    row = tab.page.get_by_role("table", name="Jobs").locator("tbody tr").first
+    await row.hover()
+    await row.get_by_role("button", name=f"Remove job {job.id}").click()
+    return job, tab, row
 
 
 async def test_a_pause_is_taken_back(shop: Shop) -> None:
@@ -29,12 +40,8 @@ async def test_a_pause_is_taken_back(shop: Shop) -> None:
 
 
 async def test_a_job_is_not_removed_before_its_grace_is_over_and_then_it_is(shop: Shop) -> None:
-    job = await shop.queue.add("order", {})
-    tab = await shop.site.open("/queues/shop?state=waiting")
+    job, tab, row = await removal(shop)
     page = tab.page
-    row = page.get_by_role("table", name="Jobs").locator("tbody tr").first
-    await row.hover()
-    await row.get_by_role("button", name=f"Remove job {job.id}").click()
     await expect(row).to_have_attribute("data-leaving", "true")
     assert await shop.queue.job(job.id) is not None
     await page.mouse.move(0, 0)
@@ -63,12 +70,8 @@ async def test_a_removed_job_leaves_what_was_found_and_a_list_that_stands_still(
 
 
 async def test_a_removal_that_is_taken_back_never_happens(shop: Shop) -> None:
-    job = await shop.queue.add("order", {})
-    tab = await shop.site.open("/queues/shop?state=waiting")
+    job, tab, row = await removal(shop)
     page = tab.page
-    row = page.get_by_role("table", name="Jobs").locator("tbody tr").first
-    await row.hover()
-    await row.get_by_role("button", name=f"Remove job {job.id}").click()
     await page.keyboard.press("z")
     await expect(row).to_have_attribute("data-leaving", "false")
     await tab.page.close()  # nor when the page is left
@@ -103,12 +106,8 @@ async def test_going_to_another_page_of_the_dashboard_keeps_the_grace(shop: Shop
 
 
 async def test_a_job_that_is_being_removed_says_so_and_can_be_kept(shop: Shop) -> None:
-    job = await shop.queue.add("order", {})
-    tab = await shop.site.open("/queues/shop?state=waiting")
+    job, tab, row = await removal(shop)
     page = tab.page
-    row = page.get_by_role("table", name="Jobs").locator("tbody tr").first
-    await row.hover()
-    await row.get_by_role("button", name=f"Remove job {job.id}").click()
     await row.get_by_role("link").click()
     await expect(page.get_by_text("This job is being removed.")).to_be_visible()
     await page.get_by_role("button", name="Keep it").click()
