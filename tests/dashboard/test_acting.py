@@ -12,10 +12,11 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import InvalidState, JobLocked, OptionsError, Queue
-from oxcart.dashboard import Access, acting, shapes
+from oxcart.dashboard import Access, shapes
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.audit import KEPT, Journal, action_of, target_of
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import acting
 from oxcart.dashboard.routes import ROUTES
 from tests.dashboard.conftest import Open, ask_for
 from tests.hands import Hands

@@ -19,10 +19,10 @@ from starlette.routing import Mount
 from oxcart import Connection, ConnectionFailed, InvalidState, JobNotFound, OptionsError, PayloadError, Queue
 from oxcart.dashboard import Access, Dashboard, Redactor, app, basic
 from oxcart.dashboard.ask import Ask, Refusal
-from oxcart.dashboard.assets import Assets
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.paths import Table
 from oxcart.dashboard.routes import Route
+from oxcart.dashboard.web.assets import Assets
 from tests.conftest import RedisServer, wait_until
 from tests.dashboard.conftest import WRITES, Open
 

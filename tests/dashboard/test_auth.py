@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from oxcart import OptionsError
 from oxcart.dashboard import Access, any_of, basic, hash_password, hash_token, tokens
 from oxcart.dashboard.ask import Refusal
-from oxcart.dashboard.auth import ask, challenge_of
+from oxcart.dashboard.web.auth import ask, challenge_of
 
 
 def request(authorization: str = "", client: str = "10.0.0.7") -> HTTPConnection:

@@ -13,9 +13,16 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from oxcart import Connection
-from oxcart.dashboard import bulk, failures, machines, overview, queues, schedulers
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import (
+    bulk,
+    failures,
+    machines,
+    overview,
+    queues,
+    schedulers,
+)
 from tests.conftest import RedisServer, make_server, wait_until
 from tests.dashboard.seed import asked
 from tests.dashboard.test_cost import Handler, calls

@@ -12,10 +12,11 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
-from oxcart.dashboard import bulk, direct
 from oxcart.dashboard.access import ADMIN, Access
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import bulk
+from oxcart.dashboard.reading import direct
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.dashboard.conftest import Open
 
@@ -130,7 +131,7 @@ async def test_only_the_jobs_that_match_are_removed(office: Office, queue: Queue
 
 
 async def test_the_failures_of_one_fingerprint_are_retried(office: Office, queue: Queue, run_worker: RunWorker) -> None:
-    from oxcart.dashboard import traces
+    from oxcart.dashboard.reading import traces
 
     await _failed(queue, run_worker, ["no user 17", "no user 18", "other"])
     [one] = [job for job in await queue.jobs("failed") if job.failed_reason == "no user 17"]

@@ -14,9 +14,18 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
-from oxcart.dashboard import bulk, failures, jobs, machines, overview, queues, rows, schedulers
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import (
+    bulk,
+    failures,
+    jobs,
+    machines,
+    overview,
+    queues,
+    schedulers,
+)
+from oxcart.dashboard.reading import rows
 from tests.conftest import RedisServer
 from tests.dashboard.seed import BLIND, Crew, asked
 

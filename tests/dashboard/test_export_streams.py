@@ -13,7 +13,8 @@ import pytest
 from uvicorn import Config, Server
 
 from oxcart import Job, JobSpec, Queue
-from oxcart.dashboard import Dashboard, exporting
+from oxcart.dashboard import Dashboard
+from oxcart.dashboard.handlers import exporting
 from tests.conftest import RedisServer, wait_until
 
 LARGE = "x" * 200_000

@@ -13,11 +13,12 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
-from oxcart.dashboard import Access, exporting
-from oxcart.dashboard.answers import File, attachment
+from oxcart.dashboard import Access
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import exporting
 from oxcart.dashboard.redact import MASK
+from oxcart.dashboard.web.answers import File, attachment
 from tests.dashboard.conftest import Open, ask_for
 from tests.dashboard.seed import Crew
 

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from oxcart import Connection, JobSpec, Queue
-from oxcart.dashboard import failures
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import failures
 from tests.conftest import RedisServer
 from tests.dashboard.seed import PYTHON_KEY_ERROR, Crew, asked, seeded
 

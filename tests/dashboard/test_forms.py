@@ -13,10 +13,11 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from oxcart import Connection, OptionsError, Queue
-from oxcart.dashboard import Dashboard, acting
+from oxcart.dashboard import Dashboard
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.forms import Forms, place_of
+from oxcart.dashboard.handlers import acting
 from tests.dashboard.conftest import Open, ask_for
 
 HAS_JSONSCHEMA = importlib.util.find_spec("jsonschema") is not None

@@ -9,9 +9,16 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from oxcart import Queue
-from oxcart.dashboard import Access, guard
+from oxcart.dashboard import Access
 from oxcart.dashboard.ask import Refusal
-from oxcart.dashboard.guard import MAX_BODY, MOST_KEYS, Buckets, Guard, security_headers
+from oxcart.dashboard.web import guard
+from oxcart.dashboard.web.guard import (
+    MAX_BODY,
+    MOST_KEYS,
+    Buckets,
+    Guard,
+    security_headers,
+)
 from tests.dashboard.conftest import Open
 
 JSON = {"content-type": "application/json"}

@@ -11,10 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, Flow, FlowProducer, JobSpec, Keep, Queue
-from oxcart.dashboard import jobs, shapes
+from oxcart.dashboard import shapes
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import jobs
 from oxcart.dashboard.redact import MASK
 from tests.conftest import RedisServer
 from tests.dashboard.seed import BLIND, OPERATOR, Crew, asked, seeded

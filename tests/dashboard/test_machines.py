@@ -9,10 +9,11 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, Job, Queue
-from oxcart.dashboard import machines, shapes
+from oxcart.dashboard import shapes
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import machines
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.dashboard.seed import asked, seeded
 

@@ -7,10 +7,23 @@ from typing import Any, cast
 import pytest
 
 from oxcart import Connection
-from oxcart.dashboard import failures, finding, jobs, machines, queues, schedulers, shapes
+from oxcart.dashboard import shapes
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.board import Board
-from oxcart.dashboard.overview import attention, length_in_words, overview, redis_attention
+from oxcart.dashboard.handlers import (
+    failures,
+    jobs,
+    machines,
+    queues,
+    schedulers,
+)
+from oxcart.dashboard.handlers.overview import (
+    attention,
+    length_in_words,
+    overview,
+    redis_attention,
+)
+from oxcart.dashboard.reading import finding
 from tests.conftest import RedisServer
 from tests.dashboard.seed import asked, seeded
 from tests.dashboard.test_openapi import SCHEMAS, misfits

@@ -8,10 +8,10 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, Queue
-from oxcart.dashboard import queues
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import queues
 from oxcart.dashboard.live import Live
 from tests.conftest import RedisServer, wait_until
 

@@ -11,9 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, Queue
-from oxcart.dashboard import failures, finding, queues, shapes
+from oxcart.dashboard import shapes
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import failures, queues
+from oxcart.dashboard.reading import finding
 from oxcart.dashboard.redact import MASK
 from tests.conftest import RedisServer
 from tests.dashboard.seed import ADMIN, BLIND, OPERATOR, Crew, asked, seeded

@@ -9,9 +9,10 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, Queue
-from oxcart.dashboard import Access, acting, jobs, revealing
+from oxcart.dashboard import Access
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import acting, jobs, revealing
 from oxcart.dashboard.redact import MASK
 from tests.dashboard.conftest import Open, ask_for
 from tests.dashboard.seed import Crew

@@ -10,9 +10,9 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Backoff, Connection, JobOptions, JobState, Keep, OptionsError, Queue
-from oxcart.dashboard import schedulers
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import schedulers
 from oxcart.dashboard.redact import MASK
 from tests.conftest import RedisServer
 from tests.dashboard.seed import BLIND, Crew, asked, seeded

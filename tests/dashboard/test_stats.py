@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from oxcart import Connection, Job, JobSpec, Queue, Worker
-from oxcart.dashboard import failures, stats
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
+from oxcart.dashboard.handlers import failures, marks, prometheus, stats
 from oxcart.tally import DAY_MS, HOUR_MS, LEVELS, MINUTE_MS
 from tests.conftest import RedisServer, wait_until
 from tests.dashboard.seed import asked
@@ -94,7 +94,7 @@ async def test_stats_are_of_the_queues_that_the_user_sees(connection: Connection
     bob = Access("bob", queues=("push",))
     found = await stats.stats(board, asked(None, bob))
     assert {row["queue"] for row in found["names"]} == {"push"}
-    assert "email" not in str((await stats.prometheus(board, asked(None, bob))).body)
+    assert "email" not in str((await prometheus.prometheus(board, asked(None, bob))).body)
     with pytest.raises(Refusal):
         await stats.stats(board, asked(None, bob, queue="email"))
 
@@ -146,7 +146,7 @@ async def test_marks_are_shown_once_made(connection: Connection, work: Work, red
     prefix = await work("email", [JobSpec("good")], version="1.4.2")
     board = Board(connection, prefix=prefix)
     now = board.clock()
-    done = await stats.mark(board, asked(body={"text": "  moved the\nmail server ", "at": now - HOUR_MS}))
+    done = await marks.mark(board, asked(body={"text": "  moved the\nmail server ", "at": now - HOUR_MS}))
     assert done["done"] == 1
     found = await stats.stats(board, asked())
     assert [mark["text"] for mark in found["marks"]] == ["moved the mail server", "version 1.4.2"]
@@ -157,13 +157,13 @@ async def test_marks_are_shown_once_made(connection: Connection, work: Work, red
 @pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": "x" * 201}, {"text": 3}, {"text": "x", "at": 2**60}])
 async def test_a_mark_that_says_nothing_is_refused(board: Board, body: dict[str, Any]) -> None:
     with pytest.raises(Refusal):
-        await stats.mark(board, asked(body=body))
+        await marks.mark(board, asked(body=body))
 
 
 async def test_prometheus_reads_the_numbers_of_all_queues(connection: Connection, work: Work) -> None:
     await work("email", [JobSpec('say "hi"\\\n')] * 3 + [JobSpec("bad")])
     prefix = await work("push", [JobSpec("good")] * 2)
-    file = await stats.prometheus(Board(connection, prefix=prefix), asked())
+    file = await prometheus.prometheus(Board(connection, prefix=prefix), asked())
     assert isinstance(file.body, str) and file.media_type.startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in text_string_to_metric_families(file.body)}
     assert file.body.count("# TYPE bullmq_job_count ") == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oxcart.dashboard import traces
+from oxcart.dashboard.reading import traces
 from oxcart.dashboard.redact import Redactor
 from oxcart.traces import normalised, parse
 from oxcart.worker.execution import describe

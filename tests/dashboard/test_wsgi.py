@@ -22,8 +22,8 @@ from werkzeug.serving import make_server
 
 from oxcart import JobSpec
 from oxcart.dashboard import Access, Dashboard
-from oxcart.dashboard.guard import MAX_BODY
-from oxcart.dashboard.wsgi import Wsgi, scope_of
+from oxcart.dashboard.web.guard import MAX_BODY
+from oxcart.dashboard.web.wsgi import Wsgi, scope_of
 from oxcart.sync import Queue
 from tests.conftest import RedisServer
 from tests.dashboard.conftest import WRITES

@@ -35,6 +35,12 @@ ALLOWED = {
     | {"options", "words", "embedded", "protocol", "aio", "worker", "bench", "dashboard", "cli", "oxcart"},
     "__init__": GROUND | {"options", "repeat", "flow", "protocol", "aio", "worker"},
 }
+IN_THE_DASHBOARD = {  # what each of its rooms never imports from beside it
+    "reading": {"web", "handlers", "bull_board", "routes", "live", "alerts", "mcp", "app"},
+    "web": {"reading", "handlers", "bull_board", "routes", "live", "alerts", "mcp"},
+    "handlers": {"bull_board", "routes", "live", "alerts", "mcp", "app"},
+    "bull_board": {"live", "alerts", "mcp", "app"},
+}
 NEVER = {"protocol": {"asyncio", "redis", "time", "hiredis", "threading"}}
 REDIS_ROOMS = {"aio/transport.py", "sync/transport.py", "worker/shuttle.py"}
 
@@ -78,6 +84,16 @@ def test_a_file_imports_nothing_above_it(file: Path) -> None:
     theirs = {name for kind, name in imports(file) if kind == "theirs"}
     assert ours <= ALLOWED[room], f"{file.name} imports {ours - ALLOWED[room]}"
     assert not theirs & NEVER.get(room, set())
+
+
+@pytest.mark.parametrize("room", IN_THE_DASHBOARD)
+def test_a_room_of_the_dashboard_imports_nothing_above_it(room: str) -> None:
+    for file in sorted((ROOT / "dashboard" / room).glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 2:  # from the dashboard itself
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                met = {name.split(".")[0] for name in names} & IN_THE_DASHBOARD[room]
+                assert not met, f"{file.name} imports {met}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))

@@ -8,9 +8,15 @@ if find_spec("starlette") is None:
 from .access import Access
 from .alerts import Alert
 from .app import Dashboard
-from .auth import any_of, basic, hash_password, hash_token, tokens
 from .redact import Redactor
 from .sending import slack, webhook
+from .web.auth import (
+    any_of,
+    basic,
+    hash_password,
+    hash_token,
+    tokens,
+)
 
 __all__ = [
     "Access",

@@ -16,11 +16,14 @@ from typing import Any, Literal, cast, get_args
 from .. import JobState, OptionsError, OxcartError, Queue
 from ..errors import ScriptError
 from ..tally import HOUR_MS, MINUTE_MS
-from . import direct, machines, queues, rows, shapes, stats
+from . import shapes
 from .access import Access
 from .ask import Ask, Refusal, not_found
 from .board import Board
-from .overview import length_in_words
+from .handlers import machines, queues
+from .handlers.overview import length_in_words
+from .reading import direct, rows
+from .reading.recorded import ask_redis, counted_since, with_recorder
 from .sending import Destination, Message, Send, destination, send
 
 log = logging.getLogger("oxcart.dashboard.alerts")
@@ -155,9 +158,9 @@ class Facts:
         minutes = within_s // 60
         counted = sum((await queues.minutes_of(board, queue, minutes))["failed"]) if minutes else 0
         recorded = 0
-        if within_s <= 3600 and await stats.recorded(board, [queue]):
+        if within_s <= 3600 and await with_recorder(board, [queue]):
             first = -(-since // MINUTE_MS) * MINUTE_MS
-            recorded = (await stats.counted_since(board, queue, first, now + 1)).failed
+            recorded = (await counted_since(board, queue, first, now + 1)).failed
         return max(kept, counted, recorded)
 
     async def _once(self, key: tuple[str, ...], make: Callable[[], Awaitable[Any]]) -> Any:
@@ -364,7 +367,7 @@ class Watch:
 
     async def state(self, rule: Alert) -> State:
         """What is known of a rule."""
-        return State.from_text(await stats.ask_redis(self._board, "HGET", self._key, rule.id))
+        return State.from_text(await ask_redis(self._board, "HGET", self._key, rule.id))
 
     # ------------------------------------------------------------------------------------- one process of many
 

@@ -20,20 +20,22 @@ from starlette.types import Receive, Scope, Send
 from .. import Connection, JobNotFound, OptionsError, PayloadError, Refused, __version__
 from ..errors import ConnectionFailed
 from . import alerts as alerting
-from . import assets, audit, bulk, bull_board, mcp, openapi, shapes
+from . import audit, bull_board, mcp, openapi, shapes
 from .access import LOOKING, Access
-from .answers import File, file_response, json_response
 from .ask import Ask, Refusal, not_found
-from .auth import Auth, ask, challenge_of
 from .board import Board
 from .forms import Forms
-from .guard import MAX_BODY, Guard, shown_host
+from .handlers import bulk
 from .live import Live
 from .noting import noting
 from .paths import Place, Table, place_of
 from .redact import SECRET_WORDS, Redactor
 from .routes import ROUTES, Route
-from .wsgi import ENVIRON, Wsgi
+from .web import assets
+from .web.answers import File, file_response, json_response
+from .web.auth import Auth, ask, challenge_of
+from .web.guard import MAX_BODY, Guard, shown_host
+from .web.wsgi import ENVIRON, Wsgi
 
 log = logging.getLogger("oxcart.dashboard")
 

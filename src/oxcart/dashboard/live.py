@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from .. import ConnectionFailed, Event, OxcartError, QueueEvents, ServerRefused
 from ..errors import FORBIDDEN
-from . import rows
 from .access import Access
 from .ask import Ask, Refusal
 from .board import Board
+from .reading import rows
 from .shapes import Counts, TickJob, TickQueue
 
 log = logging.getLogger("oxcart.dashboard")

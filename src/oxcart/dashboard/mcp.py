@@ -14,10 +14,10 @@ from typing import Any, cast
 from .. import __version__
 from . import shapes
 from .access import Access
-from .answers import File, as_json
 from .ask import Ask, invalid
 from .parameters import BODIES, PARAMETERS
 from .routes import ROUTES, Route
+from .web.answers import File, as_json
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26")
 """Those of the protocol that are spoken here, the newest first."""

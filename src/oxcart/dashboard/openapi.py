@@ -20,9 +20,9 @@ from typing import (
 
 from .. import __version__
 from . import shapes
-from .answers import File
 from .parameters import BODIES, FILES, PARAMETERS
 from .routes import Route
+from .web.answers import File
 
 _PROBLEMS = {
     "400": "What was asked can't be right.",

@@ -6,23 +6,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import (
+from . import alerts
+from .ask import Ask
+from .board import Board
+from .handlers import (
     about,
     acting,
-    alerts,
     bulk,
     exporting,
     failures,
     jobs,
     machines,
+    marks,
     overview,
+    prometheus,
     queues,
     revealing,
     schedulers,
     stats,
 )
-from .ask import Ask
-from .board import Board
 
 Handler = Callable[[Board, Ask], Awaitable[Any]]
 """Answers a shape of `shapes.py`; raises `Refusal`, or an error of Oxcart, which becomes one."""
@@ -58,8 +60,8 @@ ROUTES = (
     Route("GET", "/queues/{queue}/job/flow", jobs.flow, "view"),
     Route("GET", "/failures", failures.groups, "view"),
     Route("GET", "/stats", stats.stats, "view"),
-    Route("POST", "/marks", stats.mark, "mark"),
-    Route("GET", "/prometheus", stats.prometheus, "view"),
+    Route("POST", "/marks", marks.mark, "mark"),
+    Route("GET", "/prometheus", prometheus.prometheus, "view"),
     Route("GET", "/alerts", alerts.listed, "view"),
     Route("POST", "/alerts/test", alerts.test, "alerts"),
     Route("GET", "/schedulers", schedulers.listed, "view"),

@@ -13,7 +13,7 @@ from oxcart import Connection, JobSpec, Queue, Unrecoverable
 from oxcart.dashboard import Access, Dashboard, Redactor
 from oxcart.dashboard.access import ACTIONS, VIEW
 from oxcart.dashboard.bull_board.routes import ROUTES
-from oxcart.dashboard.guard import WRITES
+from oxcart.dashboard.web.guard import WRITES
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.dashboard.conftest import Open
 

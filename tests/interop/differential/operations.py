@@ -537,7 +537,11 @@ async def _node_removes_job(side: Node, queue: str, rest: Arguments) -> Any:
 
 
 async def _node_removes_orphans(side: Node, queue: str, rest: Arguments) -> Any:
-    return await side.call(queue, "removeOrphanedJobs", 1000, rest.get("limit", 0))
+    return [await side.call(queue, "removeOrphanedJobs", 1000, limit) for limit in rest.get("limits", [0])]
+
+
+async def _we_remove_orphans(side: Ours, queue: str, rest: Arguments) -> Any:
+    return [await side.queue(queue).remove_orphans(limit) for limit in rest.get("limits", [0])]
 
 
 # ------------------------------------------------------------------------------------------------- looking
@@ -656,7 +660,7 @@ OPERATIONS: dict[str, Operation] = {
     "retry_jobs": apart(_node_retries_many, _we_retry_many),
     "promote_jobs": apart(_node_promotes_many, _queue("promote_jobs")),
     "trim_events": of_queue("trimEvents", "trim_events", "n"),
-    "remove_orphans": apart(_node_removes_orphans, _queue("remove_orphans"), result=same),
+    "remove_orphans": apart(_node_removes_orphans, _we_remove_orphans, result=same),
     # one job
     "remove_job": apart(_node_removes, _queue("remove_job", "id")),
     "remove": apart(_node_removes_job, _job("remove")),

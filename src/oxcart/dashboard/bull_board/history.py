@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import shapes as our_shapes
-from .. import stats
 from ..ask import Ask
 from ..board import Board
+from ..handlers import stats
 from . import shapes
 from .trouble import bad_query, no_queue
 

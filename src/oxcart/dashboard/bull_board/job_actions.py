@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ... import JobLocked, JobState, SchedulerError
-from .. import acting, rows
 from ..ask import Ask
 from ..board import Board
+from ..handlers import acting
+from ..reading import rows
 from .asked import job_of, with_body
 from .changed import Changed
 from .trouble import INVALID, Trouble, bad_body

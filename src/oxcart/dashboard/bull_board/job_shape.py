@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ... import Job
-from .. import rows
 from ..access import Access
 from ..board import Board
+from ..reading import rows
 from ..redact import MASK
 from . import shapes
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from ... import FlowProducer
-from .. import direct, jobs, rows
 from ..ask import Ask
 from ..board import Board
+from ..handlers import jobs
+from ..reading import direct, rows
 from . import shapes
 from .asked import clamped, job_of, queue_of
 from .job_shape import app_job

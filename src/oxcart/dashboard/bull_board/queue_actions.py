@@ -6,10 +6,11 @@ import asyncio
 from typing import Any, cast
 
 from ... import JobState, QueueNotEmpty
-from .. import acting, bulk, shapes
+from .. import shapes
 from ..ask import Ask
 from ..board import Board
-from ..job_options import read_options
+from ..handlers import acting, bulk
+from ..handlers.job_options import read_options
 from .asked import check_may, queue_of, with_body
 from .changed import Changed
 from .job_shape import app_job

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from ... import Queue
-from .. import direct, machines, rows
 from ..ask import Ask
 from ..board import Board
+from ..handlers import machines
+from ..reading import direct, rows
 from . import shapes
 from .asked import STATUSES, looks_only, queue_of, whole
 from .job_shape import app_job

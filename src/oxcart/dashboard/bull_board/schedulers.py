@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 from ... import JobOptions, OptionsError, Queue, Scheduler
-from .. import rows, schedulers
 from ..ask import Ask
 from ..board import Board
+from ..handlers import schedulers
+from ..reading import rows
 from . import shapes
 from .asked import queue_of, with_body
 from .changed import Changed

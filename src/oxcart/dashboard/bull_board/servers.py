@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .. import direct, machines, rows
 from ..ask import Ask
 from ..board import Board
+from ..handlers import machines
+from ..reading import direct, rows
 from . import shapes
 from .asked import queue_of
 

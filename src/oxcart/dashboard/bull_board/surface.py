@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .. import audit
-from ..answers import json_response
 from ..ask import Ask
 from ..board import Board
 from ..noting import noting
 from ..paths import Table
 from ..routes import Route
+from ..web.answers import json_response
 from .asked import check_may
 from .changed import Changed
 from .routes import ROUTES

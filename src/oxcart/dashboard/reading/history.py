@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
 
-from .. import OptionsError, Queue, Scheduler
-from . import direct, rows, shapes
-from .board import Board
+from ... import OptionsError, Queue, Scheduler
+from .. import shapes
+from ..board import Board
+from . import direct, rows
 
 
 async def runs(board: Board, queue: Queue, schedulers: Sequence[Scheduler], most: int) -> dict[str, list[shapes.Run]]:

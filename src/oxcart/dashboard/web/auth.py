@@ -14,9 +14,9 @@ from typing import cast, get_args
 
 from starlette.requests import HTTPConnection
 
-from ..errors import OptionsError
-from .access import Access, Role
-from .ask import Refusal
+from ...errors import OptionsError
+from ..access import Access, Role
+from ..ask import Refusal
 from .guard import Buckets
 from .wsgi import ENVIRON
 

@@ -7,14 +7,26 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from .. import InvalidState, JobOptions, OptionsError, Queue, Scheduler
-from ..words import in_words
-from . import history, rows, shapes
-from .access import Access
-from .ask import Ask, Refusal, invalid, not_found
-from .board import Board
+from ... import (
+    InvalidState,
+    JobOptions,
+    OptionsError,
+    Queue,
+    Scheduler,
+)
+from ...words import in_words
+from .. import shapes
+from ..access import Access
+from ..ask import (
+    Ask,
+    Refusal,
+    invalid,
+    not_found,
+)
+from ..board import Board
+from ..reading import history, rows
+from ..redact import MASK
 from .job_options import read_options
-from .redact import MASK
 
 MOST = 500
 """How many schedulers of a queue are listed, those first that run next."""

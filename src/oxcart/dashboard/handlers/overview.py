@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from . import machines, queues, shapes
-from .ask import Ask
-from .board import Board
+from .. import shapes
+from ..ask import Ask
+from ..board import Board
+from . import machines, queues
 
 MINUTE_MS = 60_000
 OLD_MS = 5 * MINUTE_MS

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from .board import Board
+from ..board import Board
 
 Value = TypeVar("Value")
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .. import Job, Queue
-from . import direct, rows, shapes, traces
-from .access import Access
-from .ask import Refusal, invalid
-from .board import Board
+from ... import Job, Queue
+from .. import shapes
+from ..access import Access
+from ..ask import Refusal, invalid
+from ..board import Board
+from . import direct, rows, traces
 
 STATES = ("waiting", "prioritized", "delayed", "waiting-children", "active", "completed", "failed")
 FINISHED = ("completed", "failed")

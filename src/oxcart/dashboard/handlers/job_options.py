@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from .. import Backoff, Deduplication, JobOptions, Keep
-from .ask import invalid
+from ... import (
+    Backoff,
+    Deduplication,
+    JobOptions,
+    Keep,
+)
+from ..ask import invalid
 
 _NAMES = {
     "jobId": "job_id",

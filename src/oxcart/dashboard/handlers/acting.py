@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from .. import DamagedJob, InvalidState, Job, JobState, Queue
-from . import rows, shapes
-from .ask import Ask, Refusal, invalid, not_found
-from .board import Board
+from ... import (
+    DamagedJob,
+    InvalidState,
+    Job,
+    JobState,
+    Queue,
+)
+from .. import shapes
+from ..ask import (
+    Ask,
+    Refusal,
+    invalid,
+    not_found,
+)
+from ..board import Board
+from ..reading import rows
+from ..redact import MASK
 from .job_options import read_options
 from .overview import length_in_words
-from .redact import MASK
 
 MOST_MS = 100 * 366 * 86_400_000
 """The longest time that is taken for what somebody meant."""

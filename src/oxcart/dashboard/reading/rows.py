@@ -10,10 +10,18 @@ from typing import Any, TypeGuard, cast
 
 import orjson
 
-from .. import Backoff, DamagedJob, Deduplication, Job, JobOptions, Keep, Parent
-from . import shapes
-from .access import Access
-from .board import Board
+from ... import (
+    Backoff,
+    DamagedJob,
+    Deduplication,
+    Job,
+    JobOptions,
+    Keep,
+    Parent,
+)
+from .. import shapes
+from ..access import Access
+from ..board import Board
 
 PREVIEW = 200
 """How many characters of a job's data, reason or progress a list shows."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import rows, shapes
-from .ask import Ask, Refusal, not_found
-from .board import Board
+from .. import shapes
+from ..ask import Ask, Refusal, not_found
+from ..board import Board
+from ..reading import rows
 from .jobs import LARGEST
 
 

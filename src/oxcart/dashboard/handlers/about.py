@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .. import __version__
-from . import shapes
-from .ask import Ask
-from .board import Board
+from ... import __version__
+from .. import shapes
+from ..ask import Ask
+from ..board import Board
 
 
 async def board(board: Board, ask: Ask) -> shapes.Board:

@@ -10,12 +10,22 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import DamagedJob, Job, JobState, Queue
-from ..errors import FORBIDDEN, ConnectionFailed, ScriptError, ServerRefused
-from ..protocol.call import call
-from ..protocol.record import JobRecord
-from ..protocol.states import HOLDERS as KEYS
-from .board import Board
+from ... import (
+    DamagedJob,
+    Job,
+    JobState,
+    Queue,
+)
+from ...errors import (
+    FORBIDDEN,
+    ConnectionFailed,
+    ScriptError,
+    ServerRefused,
+)
+from ...protocol.call import call
+from ...protocol.record import JobRecord
+from ...protocol.states import HOLDERS as KEYS
+from ..board import Board
 
 SCORE_STEP = 4096
 """The score of a delayed job is the time that it is due, times this."""

@@ -11,12 +11,17 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, cast
 from weakref import WeakKeyDictionary
 
-from .. import Job, Queue
-from . import direct, rows
-from .answers import File
-from .ask import Ask, Refusal, invalid
-from .board import Board
-from .finding import STATES, Search, Wanted, parse_states
+from ... import Job, Queue
+from ..ask import Ask, Refusal, invalid
+from ..board import Board
+from ..reading import direct, rows
+from ..reading.finding import (
+    STATES,
+    Search,
+    Wanted,
+    parse_states,
+)
+from ..web.answers import File
 
 MOST = 100_000
 """How many jobs one file holds."""

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-FOLDER = Path(__file__).parent / "static"
+FOLDER = Path(__file__).parents[1] / "static"
 """What `frontend/` is built into."""
 
 _HASHED = re.compile(r"-[A-Za-z0-9_-]{8,}\.\w+$")

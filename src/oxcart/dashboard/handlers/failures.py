@@ -6,13 +6,14 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .. import Queue
-from . import direct, rows, shapes, traces
-from .ask import Ask
-from .board import Board
-from .kept import kept
-from .recorded_failures import Recorded, recorded_failures
-from .stats import recorded
+from ... import Queue
+from .. import shapes
+from ..ask import Ask
+from ..board import Board
+from ..reading import direct, rows, traces
+from ..reading.kept import kept
+from ..reading.recorded import with_recorder
+from ..reading.recorded_failures import Recorded, recorded_failures
 
 MOST = 2000
 """How many of the newest failed jobs are looked at, in all queues together, unless more are asked for."""
@@ -48,7 +49,7 @@ async def _look(board: Board, names: list[str], most: int = MOST) -> shapes.Fail
     for queue in queues:
         if queue.name in failed and found.looked_at < most:
             await _read(board, queue, found, min(share, most - found.looked_at))
-    counting = await recorded(board, queues)
+    counting = await with_recorder(board, queues)
     found.record(await recorded_failures(board, counting, found.now), {queue.name for queue in counting})
     return {"now": found.now, "groups": found.shown(), "looked_at": found.looked_at, "total": sum(failed.values())}
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .. import Queue
-from ..tally import HOUR_MS, OTHER
+from ... import Queue
+from ...tally import HOUR_MS, OTHER
+from ..board import Board
 from . import rows, traces
-from .board import Board
-from .stats import ask_redis
+from .recorded import ask_redis
 
 HOURS = 24
 MANY = "too many kinds of failures to tell these apart"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from .. import Queue
-from . import direct, rows, shapes
-from .access import Access
-from .ask import Ask
-from .board import Board
-from .kept import kept
+from ... import Queue
+from .. import shapes
+from ..access import Access
+from ..ask import Ask
+from ..board import Board
+from ..reading import direct, rows
+from ..reading.kept import kept
 
 CLIENTS_FRESH_S = 10
 """Listing the clients costs the server more the more there are: once in so long, for all who look."""

@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .. import FlowNode as Node
-from .. import FlowProducer, Job, Keep, Queue
-from . import direct, rows, shapes, traces
-from .ask import Ask, not_found
-from .board import Board
+from ... import FlowNode as Node
+from ... import (
+    FlowProducer,
+    Job,
+    Keep,
+    Queue,
+)
+from .. import shapes
+from ..ask import Ask, not_found
+from ..board import Board
+from ..reading import direct, rows, traces
 
 LARGEST = 256 * 1024
 """Data of more characters are cut, unless all of them are asked for."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from starlette.requests import HTTPConnection
 
-from ..errors import OptionsError
-from .ask import Refusal
+from ...errors import OptionsError
+from ..ask import Refusal
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MARK = "x-oxcart"

@@ -11,12 +11,25 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 from weakref import WeakKeyDictionary
 
-from .. import ConnectionFailed, InvalidState, Job, JobNotFound, OxcartError, Queue
-from . import audit, direct, rows, shapes
-from .access import Access
-from .ask import Ask, Refusal, invalid, not_found
-from .board import Board
-from .finding import FINISHED, Wanted
+from ... import (
+    ConnectionFailed,
+    InvalidState,
+    Job,
+    JobNotFound,
+    OxcartError,
+    Queue,
+)
+from .. import audit, shapes
+from ..access import Access
+from ..ask import (
+    Ask,
+    Refusal,
+    invalid,
+    not_found,
+)
+from ..board import Board
+from ..reading import direct, rows
+from ..reading.finding import FINISHED, Wanted
 
 log = logging.getLogger("oxcart.dashboard")
 

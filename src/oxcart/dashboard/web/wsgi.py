@@ -17,7 +17,7 @@ from weakref import WeakMethod
 from .guard import MAX_BODY
 
 if TYPE_CHECKING:
-    from .app import Dashboard
+    from ..app import Dashboard
 
 ENVIRON = "wsgi_environ"
 """Where in a request's scope the WSGI environ is: its host's own log-in is found by it."""

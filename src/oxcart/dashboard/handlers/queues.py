@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, TypedDict, cast
 
-from .. import Queue
-from . import direct, finding, machines, rows, shapes
-from .ask import Ask, invalid
-from .board import Board
-from .finding import FINISHED, STATES, Wanted
-from .kept import kept
+from ... import Queue
+from .. import shapes
+from ..ask import Ask, invalid
+from ..board import Board
+from ..reading import direct, finding, rows
+from ..reading.finding import FINISHED, STATES, Wanted
+from ..reading.kept import kept
+from . import machines
 
 MOST_ROWS = 200
 LATENCY_FRESH_S = 30

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import Job
-from ..traces import LARGEST, LONGEST_MESSAGE, fingerprint, normalised, parse, place_of
-from . import shapes
-from .board import Board
+from ... import Job
+from ...traces import (
+    LARGEST,
+    LONGEST_MESSAGE,
+    fingerprint,
+    normalised,
+    parse,
+    place_of,
+)
+from .. import shapes
+from ..board import Board
 
 
 @dataclass(frozen=True, slots=True)

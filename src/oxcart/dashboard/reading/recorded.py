@@ -1,0 +1,47 @@
+"""Recorded: what workers with a recorder counted, as it is kept in Redis, step of time by step of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from ... import Queue
+from ...errors import FORBIDDEN, ServerRefused
+from ...tally import MINUTE_MS, Tally, total
+from ..board import Board
+
+LONGEST_NAME = 200
+"""So much of a job's name is shown beside its numbers."""
+
+
+async def ask_redis(board: Board, *command: str | int | float) -> Any:
+    """What Redis answers; None if this user of it may not ask."""
+    try:
+        return await board.connection.transport.execute(*command)
+    except ServerRefused as error:
+        if error.code != FORBIDDEN:
+            raise
+        return None
+
+
+async def with_recorder(board: Board, queues: Sequence[Queue]) -> list[Queue]:
+    """Those of the queues that have a worker with a recorder, or had one."""
+    there = await asyncio.gather(*(ask_redis(board, "EXISTS", queue.keys.step_total) for queue in queues))
+    return [queue for queue, found in zip(queues, there, strict=True) if found]
+
+
+async def tallies(board: Board, key: str, name: str | None = None) -> dict[str, Tally]:
+    """What was counted in a step of time, by the names of jobs, or of one name only."""
+    if name is not None:
+        text = await ask_redis(board, "HGET", key, name)
+        return {} if text is None else {name: Tally.from_text(str(text))}
+    flat = iter(await ask_redis(board, "HGETALL", key) or ())
+    return {str(found): Tally.from_text(str(text)) for found, text in zip(flat, flat, strict=False)}
+
+
+async def counted_since(board: Board, queue: Queue, since: int, until: int) -> Tally:
+    """All of a queue in a span of minutes, if it is short."""
+    keys = [queue.keys.step("m", at) for at in range(since - since % MINUTE_MS, until, MINUTE_MS)]
+    found = await asyncio.gather(*(tallies(board, key) for key in keys))
+    return total(tally for some in found for tally in some.values())
