@@ -1,3 +1,5 @@
+/** How the page is built: into the Python package, all of its style in one sheet, what every page needs in one file. */
+
 import { readFileSync } from "node:fs";
 
 import { defineConfig, type Plugin } from "vite";

@@ -1,6 +1,6 @@
 /** Talking with the server: one function to read, one to write, and a hook that keeps what it read. */
 
-import { signal, type Signal } from "@preact/signals";
+import { computed, signal, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { config } from "./config";
@@ -45,37 +45,55 @@ export function url(path: string, query: Record<string, unknown> = {}): string {
 
 export const part = encodeURIComponent;
 
+/** Why what is shown is old, and of when it is. */
+export interface Old {
+  error: ApiError;
+  since: number;
+}
+
 /** Whether Redis (or the server) was away at the last try; null if all is well. The shell shows it. */
-export const away = signal<{ error: ApiError; since: number } | null>(null);
+export const away = signal<Old | null>(null);
+
+/** When an answer last came; by the server's clock. */
+let answered = Date.now();
 
 async function call<T>(path: string, init?: RequestInit): Promise<T> {
   let response: Response;
+  let text: string;
   try {
     response = await fetch(ROOT + path, { credentials: "same-origin", ...init });
+    text = await response.text();
   } catch {
+    // Who stops asking hears nothing: that says nothing of the server.
+    if (init?.signal?.aborted) throw new ApiError(0, "stopped", "Nobody waits for this any more.");
     throw gone(new ApiError(0, "offline", "The server does not answer."));
   }
-  const text = await response.text();
   let body: unknown;
   try {
     body = parse(text);
   } catch {
+    // What stands before the server speaks for it.
+    if (response.status >= 502 && response.status <= 504) throw gone(new ApiError(0, "offline", "The server does not answer."));
+    // A log-in page, most likely.
+    if (response.redirected) throw new ApiError(401, "unauthorized", "Another page answers in place of the dashboard. You may have to log in again.");
     throw new ApiError(response.status, "broken", `The server answered ${response.status} without JSON. Is the dashboard mounted at ${config.base || "/"}?`);
   }
   if (!response.ok) {
     const problem = body as Partial<Problem>;
     const error = new ApiError(response.status, problem.error ?? "broken", problem.message ?? "Something went wrong.", problem.id);
     if (error.error === "redis_away") gone(error);
+    else if (away.value?.error.error === "offline") away.value = null;
     throw error;
   }
   const now = (body as { now?: unknown }).now;
   if (typeof now === "number") ahead = now - Date.now();
+  answered = serverNow();
   if (away.value) away.value = null;
   return body as T;
 }
 
 function gone(error: ApiError): ApiError {
-  away.value = { error, since: away.value?.since ?? Date.now() };
+  away.value = { error, since: answered };
   return error;
 }
 
@@ -108,6 +126,24 @@ const kept = new Map<string, Kept>();
 const MOST_KEPT = 60;
 const users = new Set<{ path: string; again: () => void }>();
 
+/** What is shown although newer was refused, by path: each page would else stand as if all were well. */
+const failing = signal<ReadonlyMap<string, Old>>(new Map());
+
+/** One of those that the page in sight shows. What is away, or not there any more, is told of elsewhere. */
+export const refused = computed<Old | null>(() => [...failing.value.values()][0] ?? null);
+
+function mark(path: string, why: Old | null): void {
+  if (!why && !failing.value.has(path)) return;
+  const now = new Map(failing.value);
+  if (why) now.set(path, why);
+  else now.delete(path);
+  failing.value = now;
+}
+
+function isUsed(path: string): boolean {
+  return [...users].some((user) => user.path === path);
+}
+
 function entry(path: string): Kept {
   const found = kept.get(path);
   if (found) {
@@ -119,7 +155,7 @@ function entry(path: string): Kept {
   kept.set(path, made);
   for (const old of kept.keys()) {
     if (kept.size <= MOST_KEPT) break;
-    if (![...users].some((user) => user.path === old)) kept.delete(old);
+    if (!isUsed(old)) kept.delete(old);
   }
   return made;
 }
@@ -131,9 +167,13 @@ function load(path: string): Promise<void> {
       mine.data.value = data;
       mine.error.value = null;
       mine.at = serverNow();
+      mark(path, null);
     })
-    .catch((error: unknown) => {
-      mine.error.value = error instanceof ApiError ? error : new ApiError(0, "broken", String(error));
+    .catch((problem: unknown) => {
+      const error = problem instanceof ApiError ? problem : new ApiError(0, "broken", String(problem));
+      mine.error.value = error;
+      const told = error.status === 404 || error.error === "offline" || error.error === "redis_away";
+      mark(path, mine.at && !told && isUsed(path) ? { error, since: mine.at } : null);
     })
     .finally(() => {
       mine.asking = null;
@@ -157,7 +197,7 @@ onGreeting(() => {
   greeted = true;
 });
 redisAway.subscribe((gone) => {
-  if (gone) away.value = { error: new ApiError(503, "redis_away", ""), since: Date.now() };
+  if (gone) away.value = { error: new ApiError(503, "redis_away", ""), since: answered };
   else away.value = null;
 });
 
@@ -180,15 +220,27 @@ export function useApi<T>(path: string | null, options: { live?: string; every?:
     if (path === null) return undefined;
     let last = 0;
     let later: number | undefined;
+    /** Something has happened while nobody looked, or the list stood still. */
+    let missed = false;
     const again = () => {
       window.clearTimeout(later);
       later = undefined;
+      missed = false;
       last = Date.now();
       void load(path);
     };
     const soon = () => {
-      if (held.value || !visible.value || later !== undefined) return;
-      later = window.setTimeout(again, Math.max(0, last + SOONEST_MS - Date.now()));
+      if (later !== undefined) return;
+      missed = held.value || !visible.value;
+      if (missed) return;
+      later = window.setTimeout(
+        () => {
+          later = undefined;
+          missed = held.value || !visible.value;
+          if (!missed) again();
+        },
+        Math.max(0, last + SOONEST_MS - Date.now()),
+      );
     };
     const user = { path, again };
     users.add(user);
@@ -198,13 +250,14 @@ export function useApi<T>(path: string | null, options: { live?: string; every?:
     });
     const timer = window.setInterval(() => {
       const pause = every ?? (connected.value === "live" && live !== undefined ? 30_000 : 5_000);
-      if (pause > 0 && !held.value && visible.value && Date.now() - last >= pause) again();
+      if (!held.value && visible.value && (missed || (pause > 0 && Date.now() - last >= pause))) again();
     }, 1000);
     const back = visible.subscribe((seen) => {
       if (seen && last > 0 && Date.now() - last > 5_000 && !held.value && every !== 0) again();
     });
     return () => {
       users.delete(user);
+      if (!isUsed(path)) mark(path, null);
       window.clearTimeout(later);
       window.clearInterval(timer);
       stop();

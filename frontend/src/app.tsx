@@ -4,7 +4,7 @@ import type { ComponentType, JSX } from "preact";
 
 import { Empty } from "./components/Empty";
 import OverviewPage from "./pages/overview";
-import { route } from "./router";
+import { route, unquoted } from "./router";
 import { Shell } from "./shell";
 import { Link, lazy, Page } from "./ui";
 
@@ -45,7 +45,7 @@ function Chosen(): JSX.Element {
   if (Found) return <Found key={path} />;
   const parts = path.split("/").slice(1);
   const OfQueue = parts[0] === "queues" && parts.length <= 3 ? OF_QUEUE[parts[2] ?? ""] : undefined;
-  const queue = name(parts[1]);
+  const queue = unquoted(parts[1]);
   if (OfQueue && queue) return <OfQueue key={path} queue={queue} />;
   return (
     <Page title="Not found">
@@ -54,12 +54,4 @@ function Chosen(): JSX.Element {
       </Empty>
     </Page>
   );
-}
-
-function name(text: string | undefined): string | null {
-  try {
-    return text ? decodeURIComponent(text) : null;
-  } catch {
-    return null;
-  }
 }

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 
 import { refreshAll } from "./api";
 import { closePalette, helpOpen, openHelp, openPalette, paletteOpen } from "./components/open";
-import { actOnLatest, toast } from "./components/Toast";
+import { toast, undoLatest } from "./components/Toast";
 import { go, route } from "./router";
 import { may, nextTheme } from "./state";
 import { lazy, nothing } from "./ui";
@@ -83,7 +83,7 @@ export function keys(): () => void {
       "?": openHelp,
       t: nextTheme,
       r: refreshAll,
-      z: actOnLatest,
+      z: undoLatest,
       "/": () => {
         const box = document.querySelector<HTMLInputElement>("[data-search]");
         if (box) box.focus();

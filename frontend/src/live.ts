@@ -91,6 +91,7 @@ function close(): void {
   source?.close();
   source = null;
   ticks.value = new Map();
+  redisAway.value = false;
   connected.value = "polling";
 }
 

@@ -1,3 +1,5 @@
+/** Where the page begins: styles, then the application in its place. */
+
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/parts.css";

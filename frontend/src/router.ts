@@ -54,6 +54,15 @@ export function withQuery(path: string, changes: Changes, onto?: URLSearchParams
   return text ? `${path}?${text}` : path;
 }
 
+/** A part of an address as it was before it was written there; null if it can't be read. */
+export function unquoted(text: string | undefined): string | null {
+  try {
+    return text ? decodeURIComponent(text) : null;
+  } catch {
+    return null;
+  }
+}
+
 export function toQueue(queue: string, query: Changes = {}): string {
   return withQuery(`/queues/${encodeURIComponent(queue)}`, query);
 }

@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-import { away, refreshAll, useApi } from "./api";
+import { away, type Old, refreshAll, refused, useApi } from "./api";
 import { Asker } from "./components/Dialog";
 import { openHelp, openPalette } from "./components/open";
 import { Toasts } from "./components/Toast";
@@ -12,7 +12,7 @@ import { Icon, type IconName, Mark } from "./icons";
 import { keys, Overlays } from "./keys";
 import { compact, num } from "./lib/format";
 import { clock } from "./lib/time";
-import { connected, ticks } from "./live";
+import { connected, freshest, ticks } from "./live";
 import { route, toQueue } from "./router";
 import type { Overview } from "./shapes";
 import { board, boardError, favourites, loadBoard, may, nextTheme, queueNames, theme, zone } from "./state";
@@ -80,6 +80,7 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
 function Places({ path }: { path: string }): JSX.Element {
   const { data } = useApi<Overview>("/overview", { every: path === "/" ? 0 : 60_000 });
   const urgent = data?.attention.filter((item) => item.severity === "high").length ?? 0;
+  useNewQueues(data);
   return (
     <>
       <nav aria-label="Main">
@@ -106,10 +107,10 @@ function Places({ path }: { path: string }): JSX.Element {
         </p>
         <ul class="places">
           {[...queueNames.value].sort((a, b) => place(a) - place(b)).map((queue) => {
-            const row = data?.queues.find((one) => one.name === queue);
-            const tick = ticks.value.get(queue);
-            const failed = tick?.counts.failed ?? row?.counts.failed ?? 0;
-            const paused = tick?.paused ?? row?.paused ?? false;
+            const asked = data?.queues.find((one) => one.name === queue);
+            const row = data && asked ? freshest(asked, data.now) : ticks.value.get(queue);
+            const failed = row?.counts.failed ?? 0;
+            const paused = row?.paused ?? false;
             const to = toQueue(queue);
             const inside = path === to || path.startsWith(`${to}/`);
             return (
@@ -136,6 +137,14 @@ function Places({ path }: { path: string }): JSX.Element {
       </nav>
     </>
   );
+}
+
+/** Queues come and go while the page is open: then the board, which has their names for all of it, is asked for anew. */
+function useNewQueues(data: Overview | undefined): void {
+  const names = data?.queues.map((row) => row.name).toSorted().join("\n");
+  useEffect(() => {
+    if (names !== undefined && names !== queueNames.value.toSorted().join("\n")) void loadBoard();
+  }, [names]);
 }
 
 /** Pinned queues stand first. */
@@ -173,12 +182,17 @@ function Foot(): JSX.Element {
 }
 
 function Away(): JSX.Element | null {
-  const gone = away.value;
-  if (!gone || !board.value) return null;
+  if (!board.value) return null;
+  if (away.value) return <Told old={away.value} short={away.value.error.error === "offline" ? "The server does not answer." : "Redis does not answer."} />;
+  return refused.value ? <Told old={refused.value} short={refused.value.error.status === 401 ? "You are not logged in any more." : "This page can’t be brought up to date."} /> : null;
+}
+
+/** Why what is shown is old. Who has to log in is asked to when the page is loaded anew. */
+function Told({ old: { error, since }, short }: { old: Old; short: string }): JSX.Element {
+  const out = error.status === 401;
   return (
-    <Banner kind="bad" action={<Button onClick={refreshAll}>Try now</Button>}>
-      <strong>{gone.error.error === "offline" ? "The server does not answer." : "Redis does not answer."}</strong>{" "}
-      {gone.error.error === "offline" ? "" : gone.error.message} What you see is as of {clock(gone.since, zone.value)}. Trying again.
+    <Banner kind="bad" action={<Button onClick={out ? () => window.location.reload() : refreshAll}>{out ? "Load the page anew" : "Try now"}</Button>}>
+      <strong>{short}</strong> {error.error === "offline" ? "" : error.message} What you see is as of {clock(since, zone.value)}.{out ? "" : " Trying again."}
     </Banner>
   );
 }

@@ -1,7 +1,7 @@
 /** Bulk actions under way in the server: how far they are, and how to stop them. */
 
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { part, post, refreshAll, useApi } from "./api";
 import { num, plural } from "./lib/format";
@@ -26,10 +26,13 @@ export function Tray(): JSX.Element {
 }
 
 function Row({ id }: { id: string }): JSX.Element | null {
-  const { data: task, error } = useApi<Task>(`/tasks/${part(id)}`, { every: 700 });
+  const [over, setOver] = useState(false);
+  const { data: task, error } = useApi<Task>(`/tasks/${part(id)}`, { every: over ? 0 : 700 });
   const ended = Boolean(task?.ended) || error?.status === 404;
   useEffect(() => {
-    if (ended) refreshAll();
+    if (!ended) return;
+    setOver(true);
+    refreshAll();
   }, [ended]);
   const close = () => (tasks.value = tasks.value.filter((one) => one !== id));
   if (!task) return null;

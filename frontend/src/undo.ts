@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { ApiError, part, post, refreshAll } from "./api";
-import { show, toast } from "./components/Toast";
+import { show, toast, UNDO } from "./components/Toast";
 import { said } from "./forms";
 import { clip, visible } from "./lib/format";
 import type { Done } from "./shapes";
@@ -12,7 +12,7 @@ import { perform } from "./ui";
 /** Do something on the server and offer to take it back; null if it was refused. */
 export async function performUndoably(action: () => Promise<Done>, undo: (() => Promise<Done>) | null): Promise<Done | null> {
   const done = await perform(action, { done: () => "" });
-  if (done) toast(done.text, { kind: "good", ...(undo ? { action: { text: "Undo", run: () => void perform(undo) } } : {}) });
+  if (done) toast(done.text, { kind: "good", ...(undo ? { action: { text: UNDO, run: () => void perform(undo) } } : {}) });
   return done;
 }
 
@@ -59,7 +59,7 @@ export function removeLater(job: Job): void {
   mark(key, true);
   const close = show(`${nameOf(job)} is removed.`, {
     ms: GRACE_MS,
-    action: { text: "Undo", run: () => keep(key) },
+    action: { text: UNDO, run: () => keep(key) },
     gone: () => void send(key),
   });
   pending.set(key, { job, close });

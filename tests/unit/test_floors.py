@@ -110,6 +110,18 @@ def test_a_file_says_in_its_first_line_what_it_is(file: Path) -> None:
     assert doc, f"{file} has no docstring"
 
 
+PAGE = ROOT.parents[1] / "frontend/src"
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(path for path in PAGE.rglob("*") if path.suffix in {".ts", ".tsx", ".css"}),
+    ids=lambda file: str(file.relative_to(PAGE)),
+)
+def test_a_file_of_the_page_says_in_its_first_line_what_it_is(file: Path) -> None:
+    assert file.read_text().startswith("/*"), f"{file.name} begins without a comment"
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_function_is_longer_than_sixty_lines(file: Path) -> None:
     for node in ast.walk(ast.parse(file.read_text())):

@@ -1,3 +1,5 @@
+/** What can be done here, as calls of the API for a shell. */
+
 import type { JSX } from "preact";
 
 import { Button, Copy } from "../ui";
@@ -9,7 +11,6 @@ export interface Call {
   text: string;
 }
 
-/** What can be done here, as calls of the API for a shell. */
 export function ApiCalls({ calls, onClose }: { calls: readonly Call[]; onClose: () => void }): JSX.Element {
   return (
     <Dialog title="As calls of the API" size="wide" onClose={onClose} footer={<Button onClick={onClose}>Close</Button>}>

@@ -1,3 +1,5 @@
+/** Throughput over time: what was done as steps, failures over them on the same scale. Arrow keys read single values. */
+
 import type { JSX } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
@@ -23,7 +25,6 @@ const RIGHT = 18;
 const TOP = 12;
 const BOTTOM = 26;
 
-/** Throughput over time: what was done as steps, failures over them on the same scale. Arrow keys read single values. */
 export function Chart({ completed, failed, end, step, unit, zone, height = 260 }: Props): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(800);

@@ -1,3 +1,5 @@
+/** Dialogs: a question or a form over the page, and `ask`, which waits for a yes or no. */
+
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";

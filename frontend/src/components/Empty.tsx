@@ -1,6 +1,7 @@
+/** Nothing to show: what would be here, why it may not be, and what can be done. */
+
 import type { ComponentChildren } from "preact";
 
-/** Nothing to show: what would be here, why it may not be, and what can be done. */
 export function Empty({ title, children, action }: { title: string; children?: ComponentChildren; action?: ComponentChildren }) {
   return (
     <div class="empty">

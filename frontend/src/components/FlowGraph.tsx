@@ -1,3 +1,5 @@
+/** A flow as a graph: parents above their children, a tidy tree drawn as SVG. */
+
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 

@@ -1,3 +1,5 @@
+/** The keys: what can be done without a mouse. */
+
 import { Dialog } from "./Dialog";
 import { helpOpen } from "./open";
 

@@ -1,3 +1,5 @@
+/** JSON to be written by hand: line numbers, what is wrong and where, and a button that makes it tidy. */
+
 import { useId, useMemo, useRef } from "preact/hooks";
 
 import { flaw, parse, stringify } from "../lib/exact";
@@ -12,7 +14,6 @@ interface Props {
   error?: string | null;
 }
 
-/** JSON to be written by hand: line numbers, what is wrong and where, and a button that makes it tidy. */
 export function JsonEditor({ text, onInput, label, rows = 12, error }: Props) {
   const id = useId();
   const area = useRef<HTMLTextAreaElement>(null);

@@ -1,3 +1,5 @@
+/** A JSON value as a tree that folds. By keyboard: arrows move, open and close; `c` copies the value, `p` its path. */
+
 import { useMemo, useRef, useState } from "preact/hooks";
 
 import { copyText } from "../lib/copy";
@@ -31,7 +33,6 @@ const ROWS_AT_FIRST = 300;
 const TEXT_AT_FIRST = 300;
 const TEXT_STEP = 20_000;
 
-/** A JSON value as a tree that folds. By keyboard: arrows move, open and close; `c` copies the value, `p` its path. */
 export function JsonTree({ value, label, depth = 2 }: Props) {
   const [turned, setTurned] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [rows, setRows] = useState(ROWS_AT_FIRST);

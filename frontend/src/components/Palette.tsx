@@ -1,11 +1,14 @@
+/** One box for everything: queues, jobs by their id, pages, actions. */
+
 import { Fragment } from "preact";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 
-import { get, part, refreshAll, url } from "../api";
+import { ApiError, get, part, refreshAll, url } from "../api";
 import { Icon, type IconName } from "../icons";
-import { go, route, toFlow, toJob, toQueue } from "../router";
+import { go, route, toFlow, toJob, toQueue, unquoted } from "../router";
 import type { JobDetail } from "../shapes";
 import { board, may, nextTheme, queueNames, theme, zone } from "../state";
+import { said } from "../forms";
 import { visible } from "../lib/format";
 import { Dialog } from "./Dialog";
 import { commands, openHelp, paletteOpen, takeAhead } from "./open";
@@ -22,7 +25,6 @@ interface Item {
   run: () => void | Promise<string | void>;
 }
 
-/** One box for everything: queues, jobs by their id, pages, actions. */
 export function Palette() {
   return paletteOpen.value ? <Open /> : null;
 }
@@ -47,6 +49,10 @@ function Open() {
     if (to !== undefined) {
       event.preventDefault();
       setAt(found.length ? (to + found.length) % found.length : 0);
+    } else if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
+      // What opened it closes it; a dialog keeps its keys from the rest of the page.
+      event.preventDefault();
+      close();
     } else if (event.key === "Enter" && !event.isComposing) {
       event.preventDefault();
       void run(chosen);
@@ -198,7 +204,7 @@ function score(label: string, typed: string): number {
 
 function queueHere(): string | null {
   const name = /^\/queues\/([^/]+)/.exec(route.value.path)?.[1];
-  const known = name ? decodeURIComponent(name) : route.value.query.get("queue");
+  const known = name ? unquoted(name) : route.value.query.get("queue");
   return known && board.value?.queues.includes(known) ? known : null;
 }
 
@@ -208,9 +214,13 @@ const AT_ONCE = 4;
 async function openJob(queues: readonly string[], id: string): Promise<string | void> {
   const rest = [...queues];
   let found: string | null = null;
+  let problem: string | null = null;
   const look = async () => {
     for (let queue = rest.shift(); queue !== undefined && found === null; queue = rest.shift()) {
-      const job = await get<JobDetail>(url(`/queues/${part(queue)}/job`, { id })).catch(() => null);
+      const job = await get<JobDetail>(url(`/queues/${part(queue)}/job`, { id })).catch((error: unknown) => {
+        if (!(error instanceof ApiError && error.status === 404)) problem = said(error);
+        return null;
+      });
       if (job) found ??= queue;
     }
   };
@@ -219,6 +229,8 @@ async function openJob(queues: readonly string[], id: string): Promise<string | 
   await look();
   rest.push(...others);
   if (found === null) await Promise.all(Array.from({ length: AT_ONCE }, look));
-  if (found === null) return `No job has the id ${visible(id)}.`;
+  if (found === null) return problem ?? `No job has the id ${visible(id)}.`;
+  // Who has closed the palette meanwhile wants to stay.
+  if (!paletteOpen.value) return;
   go(route.value.path.endsWith("/flow") ? toFlow(found, id) : toJob(found, id));
 }

@@ -1,3 +1,5 @@
+/** A button that opens a small panel beside it: to choose from, or to fill in. */
+
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
@@ -13,7 +15,6 @@ interface Props {
   children: (close: () => void) => ComponentChildren;
 }
 
-/** A button that opens a small panel beside it: to choose from, or to fill in. */
 export function Popover({ label, icon, text, on, children }: Props): JSX.Element {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);

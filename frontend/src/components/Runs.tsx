@@ -1,3 +1,5 @@
+/** The latest runs of a scheduler: a bar each, as high as it took long, and a link to its job. Arrow keys go from one to the next. */
+
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 
@@ -12,7 +14,6 @@ import { wordOf } from "../states";
 const HEIGHT = 22;
 const LATE_MS = 60_000;
 
-/** The latest runs of a scheduler: a bar each, as high as it took long, and a link to its job. Arrow keys go from one to the next. */
 export function Runs({ of, queue, history }: { of: string; queue: string; history: readonly Run[] }): JSX.Element {
   const list = useRef<HTMLUListElement>(null);
   const [chosen, setChosen] = useState<string | null>(null);

@@ -1,3 +1,5 @@
+/** The last hour (or day) in the size of a word: done as an area, failed over it on the same scale. */
+
 import { num, plural } from "../lib/format";
 
 interface Props {
@@ -10,7 +12,6 @@ interface Props {
   height?: number;
 }
 
-/** The last hour (or day) in the size of a word: done as an area, failed over it on the same scale. */
 export function Sparkline({ done, failed, unit = "minute", width = 100, height = 24 }: Props) {
   const points = Math.max(done.length, failed.length);
   if (points < 2) return <span class="muted">–</span>;

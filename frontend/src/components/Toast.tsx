@@ -1,3 +1,5 @@
+/** Notices in the corner: what has happened, and undo where that can be. */
+
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
@@ -41,9 +43,12 @@ function dismiss(id: number, acted = false): void {
   if (found && !acted) found.gone?.();
 }
 
-/** Take the action of the newest message that has one: what the key for "undo" does. */
-export function actOnLatest(): void {
-  const found = messages.value.findLast((message) => message.action);
+/** What an action is called that takes something back. */
+export const UNDO = "Undo";
+
+/** Take back what the newest message says that can be; other actions, such as to try again, are none for a key. */
+export function undoLatest(): void {
+  const found = messages.value.findLast((message) => message.action?.text === UNDO);
   if (!found) return;
   dismiss(found.id, true);
   found.action?.run();

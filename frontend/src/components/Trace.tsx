@@ -1,3 +1,5 @@
+/** Stack traces: of each attempt, with what changed from one to the next. */
+
 import { useId, useState } from "preact/hooks";
 
 import { copyText } from "../lib/copy";

@@ -1,3 +1,5 @@
+/** The options of a job: read from a form, and what a server says of them. */
+
 import { describe, expect, it } from "vitest";
 
 import { fieldOf, joined, kept, NO_OPTIONS, readKept, split } from "./job-options";

@@ -1,3 +1,5 @@
+/** Numbers, texts, times, filters and exact JSON, as people read them. */
+
 import { describe, expect, it } from "vitest";
 import { Exact, flaw, parse as parseJson, stringify } from "./exact";
 import * as filter from "./filter";

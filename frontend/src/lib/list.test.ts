@@ -1,3 +1,5 @@
+/** Columns, views, pages, calls for a shell, and differences between texts. */
+
 import { describe, expect, it } from "vitest";
 
 import * as columns from "./columns";

@@ -1,3 +1,5 @@
+/** Forms from JSON Schemas: their first data, checks, and what a server says of them. */
+
 import { describe, expect, it } from "vitest";
 
 import { Exact, type Json, parse, stringify } from "./exact";

@@ -1,3 +1,5 @@
+/** What was recorded, and clocks of other zones. */
+
 import { describe, expect, it } from "vitest";
 
 import type { NameStats, Spread, StatsPoint } from "../shapes";

@@ -1,3 +1,5 @@
+/** A flow's layout: where each job is in its graph. */
+
 import { describe, expect, it } from "vitest";
 import { layout } from "./tree";
 

@@ -1,3 +1,5 @@
+/** A box to select with; with Shift, all up to here. */
+
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
@@ -9,7 +11,6 @@ interface Props {
   onChange: (on: boolean, range: boolean) => void;
 }
 
-/** A box to select with; with Shift, all up to here. */
 export function Check({ label, on, some, onChange }: Props): JSX.Element {
   const box = useRef<HTMLInputElement>(null);
   useEffect(() => {

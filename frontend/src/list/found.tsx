@@ -80,11 +80,12 @@ function useSearch(queue: string, state: string, asked: Record<string, string>, 
     try {
       do {
         const page: SearchPage = await get<SearchPage>(url(`/queues/${part(queue)}/search`, { ...asked, state: state === "any" ? null : state, cursor, count: ENOUGH }), signal);
+        if (signal.aborted) return null;
         cursor = page.cursor;
         hits += page.jobs.length;
         setJobs((some) => [...some, ...page.jobs.filter((job) => !some.some((one) => one.id === job.id))]);
         setSeen((was) => ({ looked: was.looked + page.looked_at, total: page.total, cursor, begun: true }));
-      } while (cursor !== null && hits < ENOUGH && Date.now() < until && !signal.aborted);
+      } while (cursor !== null && hits < ENOUGH && Date.now() < until);
       return null;
     } catch (problem) {
       return problem instanceof ApiError ? problem : new ApiError(0, "broken", String(problem));

@@ -33,7 +33,6 @@ export function Listed(props: Props): JSX.Element {
   }
   return (
     <>
-      {error && error.error !== "redis_away" && error.error !== "offline" ? <Broken error={error} retry={refresh} /> : null}
       <Table
         {...props}
         jobs={shown.jobs}

@@ -1,6 +1,7 @@
+/** j and k go through the rows, x selects one, Enter (a link's own key) opens it. Answers how to stop. */
+
 import { busyKeys } from "../keys";
 
-/** j and k go through the rows, x selects one, Enter (a link's own key) opens it. Answers how to stop. */
 export function rowKeys(body: { current: HTMLTableSectionElement | null }): () => void {
   const onKey = (event: KeyboardEvent) => {
     if (busyKeys(event)) return;

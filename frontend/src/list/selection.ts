@@ -21,7 +21,7 @@ export interface Selection {
 export function useSelection(jobs: readonly JobRow[]): Selection {
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const [all, setAll] = useState(false);
-  const anchor = useRef<number | null>(null);
+  const anchor = useRef<string | null>(null);
   useEffect(() => {
     held.value = picked.size > 0;
     return () => {
@@ -45,8 +45,10 @@ export function useSelection(jobs: readonly JobRow[]): Selection {
     here,
     wholePage: here === jobs.length,
     pick: (at, on, range) => {
-      const from = range && anchor.current !== null ? anchor.current : at;
-      anchor.current = at;
+      // On another page, or gone, it is no end of a range.
+      const before = range ? jobs.findIndex((job) => job.id === anchor.current) : -1;
+      const from = before < 0 ? at : before;
+      anchor.current = jobs[at]?.id ?? null;
       turn(jobs.slice(Math.min(from, at), Math.max(from, at) + 1), on);
     },
     pickPage: (on) => turn(jobs, on),

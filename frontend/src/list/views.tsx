@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 
 import { useCommands } from "../components/open";
 import { Popover } from "../components/Popover";
-import { toast } from "../components/Toast";
+import { toast, UNDO } from "../components/Toast";
 import { Icon } from "../icons";
 import { copyText } from "../lib/copy";
 import { areViews, nameFor, type View, viewsOf, withoutView, withView, wordsOf } from "../lib/views";
@@ -74,7 +74,7 @@ export function ViewsMenu({ queue, state }: { queue: string; state: string }): J
 
 function forget(view: View): void {
   views.value = withoutView(views.value, view);
-  toast(`The view ${view.name} is forgotten.`, { action: { text: "Undo", run: () => (views.value = withView(views.value, view)) } });
+  toast(`The view ${view.name} is forgotten.`, { action: { text: UNDO, run: () => (views.value = withView(views.value, view)) } });
 }
 
 async function copyLink(to: string): Promise<void> {

@@ -1,3 +1,5 @@
+/** What somebody is told of, and whether it is so now. */
+
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
@@ -14,7 +16,6 @@ import { Broken, Button, Copy, Link, Loading, Page, perform, Time } from "../ui"
 /** Which list shows what a rule is about. */
 const STATE: Record<AlertRule["kind"], string | null> = { failures: "failed", waiting: "waiting", oldest_waiting: "waiting", no_workers: "waiting", stalled: "active", paused: null };
 
-/** What somebody is told of, and whether it is so now. */
 export default function AlertsPage(): JSX.Element {
   const { data, error, loading, refresh } = useApi<Alerts>("/alerts", { every: 5000 });
   const rules = (data?.rules ?? []).toSorted((a, b) => Number(b.firing.length > 0) - Number(a.firing.length > 0));

@@ -1,3 +1,5 @@
+/** Who did what. */
+
 import type { JSX } from "preact";
 
 import { useApi } from "../api";
@@ -8,7 +10,6 @@ import { route, setQuery, toQueue } from "../router";
 import type { Audit } from "../shapes";
 import { Broken, Link, Loading, Page, Time } from "../ui";
 
-/** Who did what. */
 export default function AuditPage(): JSX.Element {
   const { data, error, loading, refresh } = useApi<Audit>("/audit", { every: 10_000 });
   const { query } = route.value;

@@ -1,8 +1,9 @@
+/** Which queue a page is about; null for all. */
+
 import type { JSX } from "preact";
 
 import { queueNames } from "../state";
 
-/** Which queue a page is about; null for all. */
 export function QueueChoice({ chosen, onChoose, all = "All queues" }: { chosen: string | null; onChoose: (queue: string | null) => void; all?: string | null }): JSX.Element {
   return (
     <select class="select queue-choice" aria-label="Queue" value={chosen ?? ""} onChange={(event) => onChoose(event.currentTarget.value || null)}>

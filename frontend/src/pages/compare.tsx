@@ -11,7 +11,7 @@ import { changes, type Difference, places } from "../lib/diff";
 import type { Json } from "../lib/exact";
 import { bytes, clip, middle, num, plural } from "../lib/format";
 import { exact, span } from "../lib/time";
-import { route, setQuery, toJob, toQueue } from "../router";
+import { route, setQuery, toJob, toQueue, unquoted } from "../router";
 import type { JobDetail } from "../shapes";
 import { may, queueNames, zone } from "../state";
 import { Banner, Button, Field, Link, Loading, Page, StatePill } from "../ui";
@@ -25,11 +25,8 @@ interface Ref {
 function refOf(text: string | null): Ref | null {
   const slash = text?.indexOf("/") ?? -1;
   if (!text || slash <= 0 || slash === text.length - 1) return null;
-  try {
-    return { queue: decodeURIComponent(text.slice(0, slash)), id: text.slice(slash + 1) };
-  } catch {
-    return null;
-  }
+  const queue = unquoted(text.slice(0, slash));
+  return queue === null ? null : { queue, id: text.slice(slash + 1) };
 }
 
 function useJob(ref: Ref | null): { job: JobDetail | undefined; error: ApiError | null } {

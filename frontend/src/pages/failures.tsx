@@ -1,6 +1,8 @@
+/** Failed jobs by what went wrong: one row, one cause. */
+
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { part, post, refreshAll, url, useApi } from "../api";
 import { ask } from "../components/Dialog";
@@ -24,11 +26,10 @@ const ALL = 20_000;
 /** Groups that something is being done with, by fingerprint: what, and how many there were. */
 const under = signal<ReadonlyMap<string, { action: "retry" | "remove"; count: number }>>(new Map());
 
-/** Failed jobs by what went wrong: one row, one cause. */
 export default function FailuresPage(): JSX.Element {
   const { query } = route.value;
   const queue = query.get("queue");
-  const { data, error, loading, refresh } = useApi<Failures>(url("/failures", { queue, count: query.get("count") }), { every: tasks.value.length ? 2_000 : 15_000 });
+  const { data, error, loading, refresh } = useApi<Failures>(url("/failures", { queue, count: query.get("count") }), { every: under.value.size ? 2_000 : 15_000 });
   const groups = data?.groups ?? [];
   useFailedNews(queue, refresh);
   useEffect(() => settle(groups), [data]);
@@ -58,6 +59,8 @@ export default function FailuresPage(): JSX.Element {
 
 /** Ask again soon after the number of failed jobs has changed. */
 function useFailedNews(queue: string | null, refresh: () => void): void {
+  const latest = useRef(refresh);
+  latest.current = refresh;
   useEffect(() => {
     const before = new Map<string, number>();
     let later: number | undefined;
@@ -71,7 +74,7 @@ function useFailedNews(queue: string | null, refresh: () => void): void {
       if (news && later === undefined) {
         later = window.setTimeout(() => {
           later = undefined;
-          refresh();
+          latest.current();
         }, 2_000);
       }
     });
@@ -231,14 +234,12 @@ async function act(group: FailureGroup, action: "retry" | "remove"): Promise<voi
   const number = `${exact ? "" : "at least "}${plural(count, "job")}`;
   const yes = await ask({ title: `${word} ${number}?`, text, confirm: `${word} ${number}`, danger: action === "remove", detail: <Detail hit={hit} message={group.message} /> });
   if (!yes) return;
-  for (const { queue } of hit) {
-    const task = await perform(() => post<Task>(`/queues/${part(queue)}/bulk`, filter));
-    if (!task) continue;
-    tasks.value = [...tasks.value, task.id];
-    under.value = new Map(under.value).set(group.fingerprint, { action, count: group.count });
-    // If nothing came of it, as when a worker was quicker, nothing changes that would tell.
-    window.setTimeout(() => (under.value = new Map([...under.value].filter(([fingerprint]) => fingerprint !== group.fingerprint))), 30_000);
-  }
+  const begun = (await Promise.all(hit.map(({ queue }) => perform(() => post<Task>(`/queues/${part(queue)}/bulk`, filter))))).filter((task) => task !== null);
+  if (begun.length === 0) return;
+  tasks.value = [...tasks.value, ...begun.map((task) => task.id)];
+  under.value = new Map(under.value).set(group.fingerprint, { action, count: group.count });
+  // If nothing came of it, as when a worker was quicker, nothing changes that would tell.
+  window.setTimeout(() => (under.value = new Map([...under.value].filter(([fingerprint]) => fingerprint !== group.fingerprint))), 30_000);
 }
 
 function Detail({ hit, message }: { hit: { queue: string; preview: Preview }[]; message: string }): JSX.Element {

@@ -1,3 +1,5 @@
+/** A job with its parents and children: where each is, as it happens. */
+
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 
@@ -10,11 +12,10 @@ import { middle, num, plural, visible } from "../lib/format";
 import { go, route, setQuery, toJob, toQueue } from "../router";
 import type { Flow, FlowNode } from "../shapes";
 import { STATES, wordOf } from "../states";
-import { Broken, Button, Copy, Link, Loading, Page, Progress, StatePill } from "../ui";
+import { Banner, Broken, Button, Copy, Link, Loading, Page, Progress, StatePill } from "../ui";
 
 const NARROW = "(max-width: 720px)";
 
-/** A job with its parents and children: where each is, as it happens. */
 export default function FlowPage({ queue }: { queue: string }): JSX.Element {
   const { query } = route.value;
   const id = query.get("id") ?? "";
@@ -57,6 +58,7 @@ export default function FlowPage({ queue }: { queue: string }): JSX.Element {
     >
       {loading ? <Loading rows={8} /> : null}
       {error && !data ? error.status === 404 ? <Empty title="This job is gone">{error.message}</Empty> : <Broken error={error} retry={refresh} /> : null}
+      {error?.status === 404 && data ? <Banner kind="warn">This job is gone. What you see is what its flow was.</Banner> : null}
       {data && node ? (
         <div class="flow-page">
           <View root={data.root} of={of} chosen={keyOf(node)} onChoose={(at) => setQuery({ at }, { replace: true })} onOpen={(one) => go(toJob(one.queue, one.id))} />

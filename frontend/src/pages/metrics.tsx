@@ -1,3 +1,5 @@
+/** How much is done, how long it takes, and how much fails, over time: as the workers recorded it, not by the jobs that are left. */
+
 import { computed, type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
@@ -23,7 +25,6 @@ const Minutes = lazy(() => import("./minutes").then((module) => module.Minutes))
 
 const MINUTE = 60_000;
 
-/** How much is done, how long it takes, and how much fails, over time: as the workers recorded it, not by the jobs that are left. */
 export default function MetricsPage(): JSX.Element {
   const { query } = route.value;
   const queue = query.get("queue");

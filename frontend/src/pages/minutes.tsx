@@ -1,3 +1,5 @@
+/** What BullMQ's counters say, minute by minute: where no worker records more. */
+
 import type { JSX } from "preact";
 
 import { part, url, useApi } from "../api";
@@ -21,7 +23,6 @@ const RANGES: readonly { minutes: number; text: string; words: string; step: num
 
 const MINUTE = 60_000;
 
-/** What BullMQ's counters say, minute by minute: where no worker records more. */
 export function Minutes({ queue }: { queue: string | null }): JSX.Element {
   const range = RANGES.find((one) => String(one.minutes) === route.value.query.get("minutes")) ?? RANGES[0];
   return queue && range ? <OfQueue key={queue} queue={queue} range={range} /> : <OfAll />;

@@ -15,7 +15,7 @@ import { route, setQuery, toQueue, withQuery } from "../router";
 import type { Counts, Done, QueueDetail } from "../shapes";
 import { may } from "../state";
 import { STATES } from "../states";
-import { Broken, Button, lazy, Link, Loading, Menu, type MenuItem, nothing, Page } from "../ui";
+import { Banner, Broken, Button, lazy, Link, Loading, Menu, type MenuItem, nothing, Page } from "../ui";
 import { performUndoably } from "../undo";
 
 const AddJob = lazy(() => import("../add-dialog").then((module) => module.AddJob), nothing);
@@ -56,6 +56,7 @@ export default function QueuePage({ queue }: { queue: string }): JSX.Element {
   const close = () => setAsked(null);
   return (
     <Page title={queue} crumbs={crumbs} heading={<Heading row={row} />} actions={<Actions row={row} onAsk={setAsked} />}>
+      {error?.status === 404 ? <Banner kind="warn">This queue is gone. What you see is what it was.</Banner> : null}
       <Strip row={row} />
       <Tiles queue={queue} counts={row.counts} chosen={state} />
       {state ? <Jobs key={queue} queue={queue} state={state} counts={row.counts} paused={row.paused} workers={row.workers} /> : null}

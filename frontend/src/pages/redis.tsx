@@ -1,3 +1,5 @@
+/** The Redis that holds all jobs: whether it may lose some, and how full it is. */
+
 import type { ComponentChildren, JSX } from "preact";
 
 import { useApi } from "../api";
@@ -6,7 +8,6 @@ import { span } from "../lib/time";
 import type { Redis } from "../shapes";
 import { Banner, Broken, Loading, Page } from "../ui";
 
-/** The Redis that holds all jobs: whether it may lose some, and how full it is. */
 export default function RedisPage(): JSX.Element {
   const { data, error, loading, refresh } = useApi<Redis>("/redis", { every: 5000 });
   return (

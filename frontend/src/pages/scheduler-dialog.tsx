@@ -1,3 +1,5 @@
+/** Make a scheduler, or change one: only what was changed is sent. */
+
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 
@@ -23,7 +25,6 @@ const MISSED: [string, string][] = [
   ["all", "run each of them"],
 ];
 
-/** Make a scheduler, or change one: only what was changed is sent. */
 export function SchedulerDialog({ scheduler, queue, onClose }: { scheduler: SchedulerRow | null; queue: string | null; onClose: () => void }): JSX.Element {
   const form = useId();
   const before = useState(() => start(scheduler, queue))[0];
@@ -80,7 +81,7 @@ export function SchedulerDialog({ scheduler, queue, onClose }: { scheduler: Sche
             <Text label="Id" hint="Names the series; the same id changes it." error={said("id")} value={now.id} onInput={(id) => set({ id })} />
           </div>
         )}
-        <Text label="Name of its jobs" hint={scheduler ? undefined : "The id, if empty."} value={now.name} error={said("name")} onInput={(name) => set({ name })} />
+        <Text label="Name of its jobs" hint="The id, if empty." value={now.name} error={said("name")} onInput={(name) => set({ name })} />
         <fieldset class="choices">
           <legend class="label">When it runs</legend>
           <div class="choices-row">
@@ -277,13 +278,14 @@ function body(before: Form, now: Form, all: boolean): Record<string, Json> {
   const sent: Record<string, Json> = { id: now.id };
   const changed = (name: keyof Form) => all || before[name] !== now[name];
   const times = changed("kind");
-  if (now.name && changed("name")) sent["name"] = now.name;
+  // An emptied field means what it says: its jobs are named as it is, and nothing is shifted.
+  if (changed("name") && (now.name || !all)) sent["name"] = now.name || now.id;
   if (now.kind === "cron") {
     if (times || changed("cron")) sent["cron"] = now.cron.trim();
     if (times || changed("tz")) sent["tz"] = now.tz.trim() || null;
   } else {
     if (times || changed("every")) sent["every"] = readDuration(now.every);
-    if (now.offset && (times || changed("offset"))) sent["offset"] = readDuration(now.offset);
+    if ((now.offset || before.offset) && (times || changed("offset"))) sent["offset"] = readDuration(now.offset) ?? 0;
   }
   if (now.immediately && now.kind === "every" && !now.start) sent["immediately"] = true;
   for (const name of ["start", "end"] as const) if (before[name] !== now[name]) sent[name] = moment(now[name]);

@@ -1,3 +1,5 @@
+/** Jobs that come again and again: when, how often still, and what can be done with them. */
+
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
@@ -22,7 +24,6 @@ import { QueueChoice } from "./choice";
 
 const SchedulerDialog = lazy(() => import("./scheduler-dialog").then((module) => module.SchedulerDialog));
 
-/** Jobs that come again and again: when, how often still, and what can be done with them. */
 export default function SchedulersPage(): JSX.Element {
   const { query } = route.value;
   const queue = query.get("queue");

@@ -1,3 +1,5 @@
+/** Who is connected, and what each is at. */
+
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
@@ -51,7 +53,6 @@ function hostOf(address: string): string {
   return address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1") || "?";
 }
 
-/** Who is connected, and what each is at. */
 export default function WorkersPage(): JSX.Element {
   const queue = route.value.query.get("queue");
   const { data, error, loading, refresh } = useApi<Workers>(url("/workers", { queue }), { live: queue ?? "*" });
