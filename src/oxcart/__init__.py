@@ -75,9 +75,8 @@ from .protocol.events import (
 from .protocol.series import Scheduler
 from .protocol.states import JobState
 from .repeat import Repeat
+from .version import __version__ as __version__
 from .worker.worker import Worker
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ActiveEvent",

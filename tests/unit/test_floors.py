@@ -11,10 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "src/oxcart"
 
-GROUND = {"errors", "clock"}
+GROUND = {"errors", "clock", "version"}
 ALLOWED = {
     "errors": set[str](),
     "clock": set[str](),
+    "version": set[str](),
     "embedded": set[str](),
     "tally": set[str](),
     "traces": set[str](),

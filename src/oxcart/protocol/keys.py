@@ -122,6 +122,10 @@ class Keys:
         """A hash of what dashboards have told of their alerts; one for all queues with this prefix."""
         return f"oxcart:{self.queue_prefix}:alerts"
 
+    def presence(self, connection: int) -> str:
+        """What a worker says of itself, for as long as it is connected; the number is that of Redis's client list."""
+        return f"{self.own}worker:{connection}"
+
     @property
     def cancels(self) -> str:
         """Says for a while that somebody has asked to cancel a job; who and why is in keys below it."""

@@ -52,9 +52,9 @@ class Marker:
             # The time of a delayed job, which may be before the one known so far.
             due = min(due, later) if due else later
 
-    async def connect(self) -> None:
-        """Open the connection, by which the worker is listed."""
-        await self._transport.link()
+    async def connect(self) -> int:
+        """Open the connection, by which the worker is listed; answers its number, 0 if Redis doesn't tell."""
+        return (await self._transport.link()).client_id
 
     async def _pop(self, timeout_s: float) -> list[Any] | None:
         self._popping = True

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import platform
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -31,14 +32,17 @@ from ..protocol import wire
 from ..protocol.calls.stats import mark_version
 from ..protocol.calls.work import LISTENS, Limits, wake_idle
 from ..protocol.keys import Keys
+from ..protocol.presence import Presence
 from ..protocol.record import JobRecord
 from ..sync.connection import Connection as SyncConnection
+from ..version import __version__
 from .children import Children
 from .execution import Attempt, BackoffStrategy, Ending, Outcome, Rules, Verdict, execute, judge
 from .listeners import Listeners, WorkerEvent, check_event
 from .locks import LockKeeper, tell_loop
 from .marker import Marker
 from .mending import SeriesCheck
+from .present import Present
 from .processors import Processor, runner
 from .recorder import Recorder
 from .series import Series
@@ -175,6 +179,7 @@ class Worker:
         self._stop_by: float | None = None
         self._ending = False
         self._running_in: asyncio.Task[Any] | None = None
+        self._present: Present | None = None
         self._told: set[str] = set()
         self._changed: asyncio.Event | None = None
         self._closed: asyncio.Event | None = None
@@ -212,6 +217,7 @@ class Worker:
             self._connection, self.keys, self._stalled_ms, self._clock, self._series, self._report, self._tell_once
         )
         clock_check = ClockCheck(self._connection, self._clock, self)
+        self._present = Present(self._connection, self.keys, marker.connect, lambda: self._presence(token))
         try:
             with on_stop(self._asked_to_stop), locks:
                 helpers = [
@@ -219,6 +225,7 @@ class Worker:
                     asyncio.ensure_future(supervise("stalled check", stalled.run, self._trouble)),
                     asyncio.ensure_future(supervise("check of schedulers", schedulers.run, self._trouble)),
                     asyncio.ensure_future(supervise("clock check", clock_check.run, self._trouble)),
+                    asyncio.ensure_future(supervise("presence", self._present.run, self._trouble)),
                     *self._recording(),
                 ]
                 try:
@@ -249,6 +256,7 @@ class Worker:
         self.paused = True
         if self._shuttle is not None:
             self._shuttle.stop_taking()
+        self._say_again()
         self._listeners.emit("paused")
         while wait and self.paused and self._shuttle is not None and (self._attempts or self._shuttle.asking):
             await self._change([], None)
@@ -261,6 +269,7 @@ class Worker:
         if self._shuttle is not None and self.phase is Phase.RUNNING:
             self._shuttle.start()
             self._shuttle.look_again(woken=False)
+        self._say_again()
         self._listeners.emit("resumed")
 
     def cancel_job(self, job_id: str, reason: str = "") -> bool:
@@ -359,6 +368,8 @@ class Worker:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(1):
                 if self._connection.transport.current is not None:
+                    if self._present is not None:
+                        await self._present.leave()
                     await self._connection.run(wake_idle(self.keys))
         self._listeners.emit("closed")
         await self._listeners.finish(FLUSH_S)
@@ -417,6 +428,23 @@ class Worker:
                 return
             except ConnectionFailed:
                 await asyncio.sleep(next(pauses))  # others tell of it
+
+    def _presence(self, token: str) -> Presence:
+        """What this worker is, for those who look at dashboards."""
+        return Presence(
+            token=token,
+            slots=self.concurrency,
+            paused=self.paused,
+            version=self.version,
+            oxcart=__version__,
+            python=platform.python_version(),
+            host=platform.node(),
+            pid=os.getpid(),
+        )
+
+    def _say_again(self) -> None:
+        if self._present is not None:
+            self._present.again()
 
     def _marker(self) -> Marker:
         source = self._connection.transport

@@ -1,0 +1,3 @@
+"""Version: which Oxcart this is."""
+
+__version__ = "0.1.0"
