@@ -3,7 +3,7 @@
 The rules for who writes docs:
 
 - The ```` ```python ```` blocks of a page run in their order, in one namespace, with `await` wherever it is needed.
-- A block without `await` at its top level runs in a thread, so that it may block.
+- A block without `await` at its top level runs in a thread, so that it may block, unless it makes a task.
 - A block whose first line is `# name.py` is that module: it is written to a file and imported, and what it defines is
   there for the blocks after it.
 - `await worker.run()` starts the worker and goes on as soon as nothing waits for it any more; it works until the end of
@@ -149,6 +149,8 @@ class Program:
         self.names["__check__"] = self._check
         if code.co_flags & inspect.CO_COROUTINE:
             await FunctionType(code, self.names)()
+        elif "asyncio.create_task(" in block.code:
+            exec(code, self.names)
         else:
             await asyncio.to_thread(exec, code, self.names)
 
