@@ -155,7 +155,7 @@ function entry(path: string): Kept {
   kept.set(path, made);
   for (const old of kept.keys()) {
     if (kept.size <= MOST_KEPT) break;
-    if (!isUsed(old)) kept.delete(old);
+    if (old !== path && !isUsed(old)) kept.delete(old);
   }
   return made;
 }

@@ -61,7 +61,7 @@ export interface QueueRow {
 
 /** Something that somebody should look at. */
 export interface Attention {
-  kind: "no_workers" | "failures" | "old_waiting" | "paused" | "stalled" | "redis_memory" | "redis_policy" | "rate_limited";
+  kind: "no_workers" | "failures" | "old_waiting" | "paused" | "stalled" | "redis_memory" | "redis_policy" | "rate_limited" | "unreadable";
   severity: "high" | "medium" | "low";
   queue: string | null;
   /** A sentence: "12 failed jobs in email". */

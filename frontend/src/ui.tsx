@@ -266,10 +266,6 @@ export function Span({ ms }: { ms: number | null | undefined }): JSX.Element {
   return ms === null || ms === undefined ? <span class="muted">–</span> : <span title={`${num(ms)} ms`}>{span(ms)}</span>;
 }
 
-export function Num({ n }: { n: number | null | undefined }): JSX.Element {
-  return n === null || n === undefined ? <span class="muted">–</span> : <span class="n-text">{num(n)}</span>;
-}
-
 export function Mono({ children, title }: { children: ComponentChildren; title?: string }): JSX.Element {
   return (
     <span class="mono" title={title}>
@@ -368,7 +364,8 @@ export function useFollow(count: number): { current: HTMLDivElement | null } {
     };
     element.addEventListener("scroll", seen, { passive: true });
     return () => element.removeEventListener("scroll", seen);
-  }, []);
+    // The box comes with the first line.
+  }, [count > 0]);
   useLayoutEffect(() => {
     if (near.current && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [count]);

@@ -1,6 +1,6 @@
 /** JSON to be written by hand: line numbers, what is wrong and where, and a button that makes it tidy. */
 
-import { useId, useMemo, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { flaw, parse, stringify } from "../lib/exact";
 import { bytes, plural } from "../lib/format";
@@ -20,7 +20,12 @@ export function JsonEditor({ text, onInput, label, rows = 12, error }: Props) {
   const gutter = useRef<HTMLPreElement>(null);
   const wrong = useMemo(() => flaw(text), [text]);
   const count = useMemo(() => text.split("\n").length, [text]);
-  const numbers = useMemo(() => Array.from({ length: Math.min(count, 20_000) }, (_, line) => line + 1), [count]);
+  const size = useMemo(() => new Blob([text]).size, [text]);
+  const [first, setFirst] = useState(1);
+  const seen = numbers(first, count);
+  useLayoutEffect(() => {
+    if (gutter.current && area.current) gutter.current.scrollTop = area.current.scrollTop - (first - 1) * lineHeight(area.current);
+  }, [first]);
 
   const format = () => replace(area.current, 0, text.length, stringify(parse(text), 2), onInput);
   const goThere = () => {
@@ -53,12 +58,13 @@ export function JsonEditor({ text, onInput, label, rows = 12, error }: Props) {
     <div class="editor" data-wrong={Boolean(wrong ?? error)}>
       <div class="editor-box">
         <pre class="editor-lines" ref={gutter} aria-hidden="true">
-          {numbers.map((line) => (
+          {seen.map((line) => (
             <span key={line} data-wrong={line === wrong?.line}>
-              {line}
+              {String(line).padStart(String(count).length)}
               {"\n"}
             </span>
           ))}
+          {"\n\n"}
         </pre>
         <textarea
           ref={area}
@@ -75,7 +81,10 @@ export function JsonEditor({ text, onInput, label, rows = 12, error }: Props) {
           onInput={(event) => onInput(event.currentTarget.value)}
           onKeyDown={onKey}
           onScroll={(event) => {
-            if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop;
+            const field = event.currentTarget;
+            const above = Math.floor(field.scrollTop / lineHeight(field));
+            setFirst(above + 1);
+            if (gutter.current) gutter.current.scrollTop = field.scrollTop - above * lineHeight(field);
           }}
         />
       </div>
@@ -89,7 +98,7 @@ export function JsonEditor({ text, onInput, label, rows = 12, error }: Props) {
               {wrong.message}
             </>
           ) : (
-            (error ?? `JSON is fine: ${plural(count, "line")}, ${bytes(new Blob([text]).size)}`)
+            (error ?? `JSON is fine: ${plural(count, "line")}, ${bytes(size)}`)
           )}
         </p>
         {wrong ? (
@@ -104,6 +113,14 @@ export function JsonEditor({ text, onInput, label, rows = 12, error }: Props) {
       </div>
     </div>
   );
+}
+
+/** More than are ever in sight. */
+const LINES_SEEN = 120;
+
+/** The numbers of lines from the first in sight on: of a long text, all of them would take seconds. */
+function numbers(first: number, count: number): number[] {
+  return Array.from({ length: Math.min(LINES_SEEN, Math.max(0, count - first + 1)) }, (_, place) => first + place);
 }
 
 function lineHeight(field: HTMLElement): number {

@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 
-import { clip, compact, num, visible } from "../lib/format";
+import { clip, compact, visible } from "../lib/format";
 import { clock, day, span, type Zone } from "../lib/time";
 import type { Mark } from "../shapes";
 import { theme } from "../state";
@@ -281,8 +281,4 @@ function flagsOf(plot: uPlot, { marks }: Props): { mark: Mark; left: number }[] 
     free = left + 104;
   }
   return found;
-}
-
-export function countOf(value: number | null | undefined): string {
-  return value === null || value === undefined ? "–" : num(value);
 }

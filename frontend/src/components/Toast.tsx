@@ -57,14 +57,15 @@ export function undoLatest(): void {
 /** Where messages appear: once in the shell, so that screen readers know the place before the first one comes. */
 export function Toasts() {
   const place = useRef<HTMLDivElement>(null);
-  const some = messages.value.length > 0;
+  const newest = messages.value.at(-1)?.id;
   useEffect(() => {
-    // As a popover it stands above an open dialog.
+    // As a popover it stands above an open dialog: above one that was opened after it, if it is shown anew.
     const mine = place.current;
     if (!mine?.showPopover) return;
+    const [open, some] = [mine.matches(":popover-open"), newest !== undefined];
+    if (open && (!some || document.querySelector("dialog[open]"))) mine.hidePopover();
     if (some && !mine.matches(":popover-open")) mine.showPopover();
-    if (!some && mine.matches(":popover-open")) mine.hidePopover();
-  }, [some]);
+  }, [newest]);
   return (
     <>
       <div class="sr" role="status" aria-live="polite">

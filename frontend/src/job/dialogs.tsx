@@ -11,6 +11,7 @@ import { read, said, send, whole } from "../forms";
 import { type Json, stringify } from "../lib/exact";
 import { readDuration, readMoment } from "../lib/time";
 import type { Done, JobDetail } from "../shapes";
+import { zone } from "../state";
 import { Banner, Button, Field, perform, Time } from "../ui";
 import { performUndoably } from "../undo";
 
@@ -75,7 +76,7 @@ export function EditData({ job, data, secret, retry, onClose }: EditProps): JSX.
 function moment(text: string): { at: number; delay: number | null } | null {
   const delay = text.trim() ? readDuration(text) : null;
   if (delay !== null) return { at: serverNow() + delay, delay };
-  const at = text.trim() ? readMoment(text, serverNow()) : null;
+  const at = text.trim() ? readMoment(text, serverNow(), zone.value) : null;
   return at === null ? null : { at, delay: null };
 }
 

@@ -21,7 +21,9 @@ export function LogLines({ job }: { job: JobDetail }): JSX.Element {
   if (data.total === 0) return <Empty title="No logs">Lines that its processor writes with job.log() come here, as they are written.</Empty>;
   return (
     <div class="logs" ref={box} tabIndex={0} role="log" aria-label="Logs">
-      {data.start > 0 ? (
+      {data.start > 0 && count >= MOST_LINES ? (
+        <p class="muted">{plural(data.start, "earlier line")}, which the API has: see “As API calls…”.</p>
+      ) : data.start > 0 ? (
         <Button kind="quiet" icon="up" onClick={() => setCount(Math.min(count * 4, MOST_LINES))}>
           {plural(data.start, "earlier line")}
         </Button>

@@ -3,7 +3,7 @@
  * One text holds the whole filter, so that it fits in the address bar and can be sent to a colleague.
  */
 
-import { readMoment } from "./time";
+import { readMoment, type Zone } from "./time";
 
 /** What is looked for. All parts have to hold. */
 export interface Filter {
@@ -73,20 +73,20 @@ export function isEmpty(filter: Filter): boolean {
 }
 
 /** What is wrong with it, in a sentence; null if nothing is. */
-export function problem(filter: Filter, now: number): string | null {
+export function problem(filter: Filter, now: number, zone: Zone = "local"): string | null {
   for (const side of ["from", "to"] as const) {
     const text = filter[side];
-    if (text && readMoment(text, now) === null) return `${side}: “${text}” is no time. Try -1h, -2d or 2026-11-24.`;
+    if (text && readMoment(text, now, zone) === null) return `${side}: “${text}” is no time. Try -1h, -2d or 2026-11-24.`;
   }
   if (filter.path && (filter.path.length > 1 || filter.text || filter.id)) return "path: stands alone: one path, and no other words beside it.";
   for (const path of filter.path ?? []) if (!/^[^=]+=./.test(path)) return `path: “${path}” should be like user.id=42.`;
-  const from = filter.from ? readMoment(filter.from, now) : null;
-  const to = filter.to ? readMoment(filter.to, now) : null;
+  const from = filter.from ? readMoment(filter.from, now, zone) : null;
+  const to = filter.to ? readMoment(filter.to, now, zone) : null;
   return from !== null && to !== null && from > to ? "from: is later than to:." : null;
 }
 
 /** The parameters of `GET /queues/{queue}/search`, with times made exact. */
-export function toQuery(filter: Filter, now: number): Record<string, string> {
+export function toQuery(filter: Filter, now: number, zone: Zone = "local"): Record<string, string> {
   const found: Record<string, string> = {};
   // The server looks for the words in one place: anywhere, or at a path.
   const [path, value] = split(filter.path?.[0] ?? "");
@@ -96,7 +96,7 @@ export function toQuery(filter: Filter, now: number): Record<string, string> {
   if (filter.name) found["name"] = filter.name;
   if (filter.error) found["error"] = filter.error;
   for (const side of ["from", "to"] as const) {
-    const at = filter[side] ? readMoment(filter[side], now) : null;
+    const at = filter[side] ? readMoment(filter[side], now, zone) : null;
     if (at !== null) found[side] = String(at);
   }
   return found;

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Exact, flaw, parse as parseJson, stringify } from "./exact";
 import * as filter from "./filter";
 import { bytes, clip, compact, firstLine, link, middle, num, percent, pieces, plural, visible } from "./format";
-import { ago, exact, readDuration, readMoment, span, when, writeDuration } from "./time";
+import { ago, exact, fieldTime, readDuration, readMoment, span, when, writeDuration } from "./time";
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
 
@@ -60,6 +60,11 @@ describe("times", () => {
     expect(readMoment("2026-11-24T11:00Z", NOW)).toBe(NOW - 3_600_000);
     expect(readMoment("1764072000000", NOW)).toBe(1764072000000);
     expect(readMoment("yesterday-ish", NOW)).toBeNull();
+    expect(readMoment("2026-11-24 18:00", NOW, "utc")).toBe(Date.UTC(2026, 10, 24, 18));
+    expect(readMoment("2026-11", NOW, "utc")).toBe(Date.UTC(2026, 10, 1));
+    expect(readMoment("2026-11", NOW)).toBe(new Date(2026, 10, 1).getTime());
+    expect(readMoment("yesterday", NOW, "utc")).toBe(Math.floor(NOW / 86_400_000 - 1) * 86_400_000);
+    for (const zone of ["utc", "local"] as const) expect(readMoment(fieldTime(NOW + 1000, zone), NOW, zone)).toBe(NOW + 1000);
   });
 });
 

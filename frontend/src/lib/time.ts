@@ -130,18 +130,30 @@ export function writeDuration(ms: number): string {
   return parts.join(" ") || "0s";
 }
 
-/** A point in time as typed: `-1h` (an hour ago), `now`, `today` (its first moment), a date, a date with time, or milliseconds; null if it is none. */
-export function readMoment(text: string, now: number): number | null {
+/** A point in time as typed: `-1h` (an hour ago), `now`, `today` (its first moment), a date, a date with time, or
+ * milliseconds; null if it is none. What says no zone is by the clock that times are shown by.
+ */
+export function readMoment(text: string, now: number, zone: Zone = "local"): number | null {
   const tidy = text.trim();
   if (tidy === "now") return now;
-  if (tidy === "today" || tidy === "yesterday") return new Date(now).setHours(tidy === "today" ? 0 : -24, 0, 0, 0);
+  if (tidy === "today" || tidy === "yesterday") {
+    const hour = tidy === "today" ? 0 : -24;
+    return zone === "utc" ? new Date(now).setUTCHours(hour, 0, 0, 0) : new Date(now).setHours(hour, 0, 0, 0);
+  }
   if (/^\d{12,14}$/.test(tidy)) return Number(tidy);
   if (/^[-+]\s*\d/.test(tidy)) {
     const length = readDuration(tidy.slice(1));
     return length === null ? null : now + (tidy.startsWith("-") ? -length : length);
   }
   if (!/^\d{4}-\d{2}(-\d{2})?([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:\d{2})?$/.test(tidy)) return null;
-  const local = /^\d{4}-\d{2}-\d{2}$/.test(tidy) ? `${tidy}T00:00` : tidy.replace(" ", "T");
-  const at = Date.parse(local);
+  const whole = /^\d{4}-\d{2}$/.test(tidy) ? `${tidy}-01` : tidy;
+  const local = /^\d{4}-\d{2}-\d{2}$/.test(whole) ? `${whole}T00:00` : whole.replace(" ", "T");
+  const at = Date.parse(zone === "utc" && !/(?:Z|[+-]\d{2}:\d{2})$/.test(local) ? `${local}Z` : local);
   return Number.isNaN(at) ? null : at;
+}
+
+/** A point in time as a field for one has it, without its zone, and as `readMoment` reads it back: `2026-11-24T07:40:12`. */
+export function fieldTime(at: number, zone: Zone = "local"): string {
+  const ahead = zone === "utc" ? 0 : -new Date(at).getTimezoneOffset() * MINUTE;
+  return new Date(at + ahead).toISOString().slice(0, 19);
 }

@@ -7,7 +7,7 @@ import { ApiCalls, type Call } from "../components/ApiCalls";
 import { isEmpty, parse, toQuery } from "../lib/filter";
 import { curl } from "../lib/curl";
 import { route } from "../router";
-import { may } from "../state";
+import { may, zone } from "../state";
 import { PAGE } from "./chosen";
 import { orderOf } from "./order";
 
@@ -16,7 +16,7 @@ function callsOf(queue: string, paused: boolean): Call[] {
   const path = `/queues/${part(queue)}`;
   const state = query.get("state") ?? "waiting";
   const filter = parse(query.get("q") ?? "");
-  const asked = { ...(isEmpty(filter) ? {} : toQuery(filter, serverNow())), fingerprint: query.get("fingerprint") };
+  const asked = { ...(isEmpty(filter) ? {} : toQuery(filter, serverNow(), zone.value)), fingerprint: query.get("fingerprint") };
   const one = state === "any" ? null : state;
   const searching = one === null || !isEmpty(filter) || asked.fingerprint !== null;
   const list = searching ? url(`${path}/search`, { state: one, ...asked }) : url(`${path}/jobs`, { state, start: query.get("start"), count: PAGE, order: orderOf(state) });

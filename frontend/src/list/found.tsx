@@ -8,6 +8,7 @@ import { Empty } from "../components/Empty";
 import { num, plural } from "../lib/format";
 import { setQuery } from "../router";
 import type { JobRow, SearchPage } from "../shapes";
+import { zone } from "../state";
 import { Broken, Button, Loading, Progress } from "../ui";
 import { keyOf, onRemoved } from "../undo";
 import type { Props } from "./index";
@@ -103,7 +104,7 @@ function useSearch(queue: string, state: string, asked: Record<string, string>, 
 
 export function Found(props: Props & { asked: Record<string, string>; words: string }): JSX.Element {
   const { queue, state, asked, words } = props;
-  const search = useSearch(queue, state, asked, `${queue} ${state} ${words} ${asked["fingerprint"] ?? ""}`);
+  const search = useSearch(queue, state, asked, `${queue} ${state} ${words} ${asked["fingerprint"] ?? ""} ${zone.value}`);
   const { jobs, seen, going, error, anew } = search;
   return (
     <>

@@ -7,6 +7,7 @@ import { serverNow } from "../api";
 import { isEmpty, parse, problem, toQuery } from "../lib/filter";
 import { route } from "../router";
 import type { Counts } from "../shapes";
+import { zone } from "../state";
 import { useRememberedColumns } from "./columns";
 import { FilterBar } from "./filter-bar";
 import { Found } from "./found";
@@ -26,12 +27,12 @@ export function Jobs(props: Props): JSX.Element {
   const { query } = route.value;
   const text = query.get("q") ?? "";
   const fingerprint = query.get("fingerprint");
-  const flaw = problem(parse(text), serverNow());
+  const flaw = problem(parse(text), serverNow(), zone.value);
   // A relative time means the moment that it was asked at: else each second would ask anew.
   const asked = useMemo(() => {
-    const words = isEmpty(parse(text)) ? {} : toQuery(parse(text), serverNow());
+    const words = isEmpty(parse(text)) ? {} : toQuery(parse(text), serverNow(), zone.value);
     return fingerprint ? { ...words, fingerprint } : words;
-  }, [text, fingerprint]);
+  }, [text, fingerprint, zone.value]);
   const searching = Object.keys(asked).length > 0 && !flaw;
   useRememberedColumns(state);
   return (
@@ -39,7 +40,7 @@ export function Jobs(props: Props): JSX.Element {
       <ViewChips queue={queue} state={state} />
       <FilterBar queue={queue} text={text} flaw={flaw} state={state} fingerprint={fingerprint} searching={searching} asked={asked} counts={props.counts} />
       {searching || state === "any" ? (
-        <Found key={`${state} ${text} ${fingerprint}`} {...props} asked={asked} words={text || "this kind of failure"} />
+        <Found key={`${state} ${text} ${fingerprint} ${zone.value}`} {...props} asked={asked} words={text || "this kind of failure"} />
       ) : (
         <Listed key={state} {...props} />
       )}

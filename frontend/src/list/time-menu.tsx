@@ -9,6 +9,7 @@ import { Icon } from "../icons";
 import { type Filter, format, parse } from "../lib/filter";
 import { readMoment } from "../lib/time";
 import { route, setQuery, withQuery } from "../router";
+import { zone } from "../state";
 import { Button, Field, Link } from "../ui";
 
 const TIMES: readonly { word: string; from?: string; to?: string }[] = [
@@ -52,7 +53,7 @@ function changed(filter: Filter, from: string | undefined, to: string | undefine
 function Between({ filter, onDone }: { filter: Filter; onDone: () => void }): JSX.Element {
   const [from, setFrom] = useState(filter.from ?? "");
   const [to, setTo] = useState(filter.to ?? "");
-  const bad = (text: string) => (text.trim() !== "" && readMoment(text, serverNow()) === null ? "No time that is known" : null);
+  const bad = (text: string) => (text.trim() !== "" && readMoment(text, serverNow(), zone.value) === null ? "No time that is known" : null);
   const submit = (event: Event) => {
     event.preventDefault();
     if (bad(from) || bad(to)) return;

@@ -11,7 +11,7 @@ import { Visible } from "../components/Visible";
 import { Icon } from "../icons";
 import { num, percent, plural, visible } from "../lib/format";
 import { byQueue, few, percentiles, RANGES, sorted, type SortKey, sumOf } from "../lib/stats";
-import { day, exact, readMoment, span, when } from "../lib/time";
+import { day, exact, fieldTime, readMoment, span, when } from "../lib/time";
 import { now } from "../live";
 import { route, setQuery } from "../router";
 import type { Done, NameStats, Spread, Stats, StatsPoint } from "../shapes";
@@ -94,8 +94,8 @@ function rangeOf(query: URLSearchParams): Chosen {
   const minute = thisMinute.value;
   const from = query.get("from") ?? "-1h";
   const known = RANGES.find((one) => one.from === from);
-  const until = query.get("to") === null ? null : readMoment(query.get("to") ?? "", minute);
-  const since = readMoment(from, minute) ?? minute - 3_600_000;
+  const until = query.get("to") === null ? null : readMoment(query.get("to") ?? "", minute, zone.value);
+  const since = readMoment(from, minute, zone.value) ?? minute - 3_600_000;
   const words = known && until === null ? known.words : `${when(since, minute, zone.value)} to ${until === null ? "now" : when(until, minute, zone.value)}`;
   return { from, words, since: Math.min(since, (until ?? minute) - MINUTE), until };
 }
@@ -341,7 +341,7 @@ function Marks({ data }: { data: Stats }): JSX.Element | null {
 function NewMark({ onClose }: { onClose: () => void }): JSX.Element {
   const [text, setText] = useState("");
   const [moment, setMoment] = useState("");
-  const at = moment.trim() ? readMoment(moment, serverNow()) : serverNow();
+  const at = moment.trim() ? readMoment(moment, serverNow(), zone.value) : serverNow();
   const good = text.trim() !== "" && at !== null;
   const save = async () => {
     if (await perform(() => post<Done>("/marks", moment.trim() ? { text: text.trim(), at } : { text: text.trim() }))) onClose();
@@ -359,10 +359,10 @@ function NewMark({ onClose }: { onClose: () => void }): JSX.Element {
 
 function OtherRange({ onClose }: { onClose: () => void }): JSX.Element {
   const { query } = route.value;
-  const shown = (text: string | null) => (text && /^\d{12,14}$/.test(text) ? iso(Number(text)) : (text ?? ""));
+  const shown = (text: string | null) => (text && /^\d{12,14}$/.test(text) ? fieldTime(Number(text), zone.value).slice(0, 16).replace("T", " ") : (text ?? ""));
   const [from, setFrom] = useState(shown(query.get("from")));
   const [to, setTo] = useState(shown(query.get("to")));
-  const [since, until] = [readMoment(from, serverNow()), to.trim() ? readMoment(to, serverNow()) : serverNow()];
+  const [since, until] = [readMoment(from, serverNow(), zone.value), to.trim() ? readMoment(to, serverNow(), zone.value) : serverNow()];
   const flaw = since !== null && until !== null && since >= until ? "It ends before it begins." : null;
   const save = () => {
     if (since === null || until === null || flaw) return;
@@ -384,11 +384,6 @@ function OtherRange({ onClose }: { onClose: () => void }): JSX.Element {
       <p class="muted">Minutes are kept for three hours, hours for two weeks, days for a year.</p>
     </FormDialog>
   );
-}
-
-/** By the viewer's clock, as the field reads it back. */
-function iso(at: number): string {
-  return new Date(at - new Date(at).getTimezoneOffset() * MINUTE).toISOString().slice(0, 16).replace("T", " ");
 }
 
 // ------------------------------------------------------------------------------------------------------------ tables

@@ -8,9 +8,9 @@ import { Dialog } from "../components/Dialog";
 import { JsonEditor } from "../components/JsonEditor";
 import { toast } from "../components/Toast";
 import { flaw, type Json, parse, stringify } from "../lib/exact";
-import { here, readDuration, writeDuration } from "../lib/time";
+import { fieldTime, here, readDuration, readMoment, writeDuration } from "../lib/time";
 import type { Done, SchedulerRow } from "../shapes";
-import { queueNames } from "../state";
+import { queueNames, zone } from "../state";
 import { Banner, Button, Field } from "../ui";
 import { QueueChoice } from "./choice";
 
@@ -105,8 +105,8 @@ export function SchedulerDialog({ scheduler, queue, onClose }: { scheduler: Sche
           </div>
         )}
         <div class="fields-2">
-          <Text label="Not before" type="datetime-local" value={now.start} error={said("start")} onInput={(start) => set({ start })} />
-          <Text label="Not after" type="datetime-local" value={now.end} error={said("end")} onInput={(end) => set({ end })} />
+          <Text label="Not before" hint={zone.value === "utc" ? "In UTC." : undefined} type="datetime-local" value={now.start} error={said("start")} onInput={(start) => set({ start })} />
+          <Text label="Not after" hint={zone.value === "utc" ? "In UTC." : undefined} type="datetime-local" value={now.end} error={said("end")} onInput={(end) => set({ end })} />
           <Text label="Runs at most" hint="No limit, if empty." value={now.limit} error={said("limit")} onInput={(limit) => set({ limit })} />
         </div>
         {scheduler === null && now.kind === "every" && !now.start ? (
@@ -247,15 +247,13 @@ function start(one: SchedulerRow | null, queue: string | null): Form {
   };
 }
 
-/** A time as the browser's field wants it: by the viewer's clock, without a zone. */
+/** A time as the browser's field wants it: by the clock that times are shown by, without a zone. */
 function field(at: number | null | undefined): string {
-  if (!at) return "";
-  const date = new Date(at);
-  return new Date(at - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+  return at ? fieldTime(at, zone.value) : "";
 }
 
 function moment(text: string): number | null {
-  return text ? new Date(text).getTime() : null;
+  return text ? readMoment(text, 0, zone.value) : null;
 }
 
 function problems(form: Form): Partial<Record<keyof Form, string>> {

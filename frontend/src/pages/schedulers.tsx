@@ -19,10 +19,10 @@ import { route, setQuery, toJob, toQueue } from "../router";
 import type { Done, SchedulerRow, Schedulers } from "../shapes";
 import { may, zone } from "../state";
 import { performUndoably } from "../undo";
-import { Broken, Button, IconButton, Link, Loading, Menu, Page, perform, Time, lazy } from "../ui";
+import { Broken, Button, IconButton, Link, lazy, Loading, Menu, nothing, Page, perform, Time } from "../ui";
 import { QueueChoice } from "./choice";
 
-const SchedulerDialog = lazy(() => import("./scheduler-dialog").then((module) => module.SchedulerDialog));
+const SchedulerDialog = lazy(() => import("./scheduler-dialog").then((module) => module.SchedulerDialog), nothing);
 
 export default function SchedulersPage(): JSX.Element {
   const { query } = route.value;

@@ -1,1 +1,0 @@
-import{$ as e,yn as t}from"./core-KDCfF3vC.js";function n({chosen:n,onChoose:r,all:i=`All queues`}){return t(`select`,{class:`select queue-choice`,"aria-label":`Queue`,value:n??``,onChange:e=>r(e.currentTarget.value||null),children:[i===null?null:t(`option`,{value:``,children:i}),e.value.map(e=>t(`option`,{value:e,selected:e===n,children:e},e))]})}export{n as t};
