@@ -347,8 +347,15 @@ export interface WorkerRow {
   address: string;
   age: number;
   idle: number;
-  /** As far as jobs say which worker has them: by its name. */
+  /** As far as is known: by their locks, or by the worker's name in them. */
   running: RunningJob[];
+  /** How many jobs it runs at once, if it says so: Node's don't. */
+  slots: number | null;
+  paused: boolean;
+  /** That of the user's program. */
+  version: string | null;
+  /** Machine and number of the process, the same for all workers in it; None if it doesn't say so. */
+  process: string | null;
   library: string | null;
 }
 

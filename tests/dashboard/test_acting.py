@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from oxcart import InvalidState, JobLocked, OptionsError, Queue
 from oxcart.dashboard import Access, shapes
 from oxcart.dashboard.ask import Ask, Refusal
-from oxcart.dashboard.audit import KEPT, Journal, action_of, target_of
+from oxcart.dashboard.audit import KEPT, KEPT_REFUSED, Journal, action_of, target_of
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import acting
 from oxcart.dashboard.routes import ROUTES
@@ -142,6 +142,9 @@ async def test_limits_are_set_and_taken_away(board: Board, queue: Queue) -> None
         {"rate_limit": {"max": 0, "duration": 1}},
     ):
         assert await refusal(acting.limits(board, ask_for(queue.name, wrong))) == (400, "invalid")
+    wrong = {"concurrency": 7, "release": "yes"}
+    assert await refusal(acting.limits(board, ask_for(queue.name, wrong))) == (400, "invalid")
+    assert await queue.global_concurrency() != 7
 
 
 # --------------------------------------------------------------------------------------------------------- jobs
@@ -296,6 +299,18 @@ def test_the_journal_forgets_the_oldest_and_keeps_entries_short() -> None:
         journal.write({"at": number, "user": None, "action": "add", "queue": "q", "target": "x" * 5000, "result": "ok"})
     entries = list(journal.newest_first())
     assert len(entries) == KEPT and entries[0]["at"] == KEPT + 4 and len(entries[0]["target"]) == 300
+
+
+def test_what_is_refused_drives_nothing_out_of_the_journal_that_was_done() -> None:
+    journal = Journal()
+    done: shapes.AuditEntry = {"at": 1, "user": "ada", "action": "pause", "queue": "q", "target": "", "result": "ok"}
+    journal.write(done)
+    for number in range(KEPT + 5):
+        journal.write({**done, "at": number, "user": "eve", "result": "refused: You may not do this."})
+    journal.write({**done, "at": 2})
+    found = [(entry["user"], entry["at"]) for entry in journal.newest_first()]
+    refused = [("eve", number) for number in reversed(range(KEPT + 5 - KEPT_REFUSED, KEPT + 5))]
+    assert found == [("ada", 2), *refused, ("ada", 1)]
 
 
 def test_an_entry_says_what_it_was_about() -> None:

@@ -253,6 +253,18 @@ async def test_rules_show_to_who_sees_their_queues(shop: tuple[Board, Queue]) ->
     assert len((await alerts.listed(board, asked()))["rules"]) == 2
 
 
+async def test_only_rules_about_queues_that_a_user_sees_can_be_tried(shop: tuple[Board, Queue]) -> None:
+    board, _ = shop
+    told: Told = []
+    mine, other = Alert("failures", queues="email", to=[told.append]), Alert("failures", queues="x*", to=[told.append])
+    alerts.watch(board, [mine, other])
+    bob = Access("bob", role="admin", queues=("email",))
+    assert (await alerts.test(board, asked(None, bob, body={"id": mine.id})))["done"] == 1
+    with pytest.raises(Refusal) as refused:
+        await alerts.test(board, asked(None, bob, body={"id": other.id}))
+    assert refused.value.status == 404 and len(told) == 1
+
+
 async def test_a_rule_can_be_tried(shop: tuple[Board, Queue], hooks: Hooks) -> None:
     board, _ = shop
     rule, silent = Alert("paused", to=[webhook(hooks.url)]), Alert("stalled")
@@ -319,6 +331,10 @@ async def test_over_http(open_dashboard: Open) -> None:
         lambda: Alert("failures", within=0),
         lambda: Alert("failures", queues=""),
         lambda: Alert("failures", to=["https://x"]),  # pyright: ignore
+        lambda: Alert("failures", to=print),  # pyright: ignore
+        lambda: Alert("failures", to=slack("https://x")),  # pyright: ignore
+        lambda: Alert("failures", to=None),  # pyright: ignore
+        lambda: Alert("failures", to=(one for one in [print])),  # pyright: ignore
         lambda: Dashboard(alerts=[Alert("failures"), Alert("failures")]),
         lambda: Dashboard(alerts=Alert("failures")),  # pyright: ignore
         lambda: webhook("ftp://x"),
@@ -330,3 +346,118 @@ async def test_over_http(open_dashboard: Open) -> None:
 def test_what_can_t_be_right_is_told_at_once(make: Any) -> None:
     with pytest.raises(OptionsError):
         make()
+
+
+async def test_the_same_rule_for_other_queues_is_looked_at_too(
+    redis_server: RedisServer, shop: tuple[Board, Queue]
+) -> None:
+    board, email = shop
+    async with Connection(redis_server.url) as connection:
+        other = Board(connection, prefix=board.prefix, queues=["video"])
+        await email.add("x")
+        await other.open("video").add("x")
+        told: Told = []
+        rule = Alert("waiting", to=[told.append])
+        watches = [alerts.Watch(board, [rule]), alerts.Watch(other, [rule])]
+        for watch in [*watches, *watches]:
+            await watch.look()
+        for watch in watches:
+            await watch.close()
+    assert [queue["name"] for message in told for queue in message["queues"]] == ["email", "video"]
+
+
+async def test_the_same_rule_that_tells_others_tells_them_too(shop: tuple[Board, Queue]) -> None:
+    board, queue = shop
+    await queue.add("x")
+    told: list[str] = []
+
+    def mail(message: dict[str, Any]) -> None:
+        told.append("mail")
+
+    def phone(message: dict[str, Any]) -> None:
+        told.append("phone")
+
+    watches = [alerts.Watch(board, [Alert("waiting", to=[to])]) for to in (mail, phone)]
+    for watch in [*watches, *watches]:
+        await watch.look()
+    for watch in watches:
+        await watch.close()
+    assert told == ["mail", "phone"]
+
+
+async def test_what_is_not_found_yet_after_a_start_is_not_over(
+    connection: Connection, shop: tuple[Board, Queue]
+) -> None:
+    board, queue = shop
+    await queue.add("x")
+    told: list[str] = []
+    rule = Alert("waiting", to=[lambda message: told.append(message["event"])])
+    for names in (("email",), ("another",), ("email",)):
+        started = Board(connection, prefix=board.prefix)
+        started._found, started._found_once, started._found_at = names, True, time.monotonic()
+        watch = alerts.Watch(started, [rule])
+        await watch.look()
+        await watch.close()
+        await started.close()
+    assert told == ["alert"]
+
+
+async def test_what_holds_for_long_without_a_change_is_not_forgotten(
+    redis: Redis, shop: tuple[Board, Queue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, queue = shop
+    await queue.pause()
+    watch = alerts.Watch(board, [Alert("paused", to=[lambda _: None])])
+    await watch.look()
+    await redis.pexpire(watch._key, 5000)
+    await watch.look()
+    assert await redis.pttl(watch._key) > 5000
+    await watch.close()
+
+
+def test_a_dashboard_that_is_used_by_one_event_loop_after_another_holds_only_the_last(
+    redis_server: RedisServer,
+) -> None:
+    dashboard = Dashboard(connection=redis_server.url, alerts=[Alert("waiting", to=[lambda _: None])])
+    before = len(alerts._WATCHES)
+    for _ in range(3):
+        asyncio.run(dashboard.start())
+    assert len(alerts._WATCHES) == before + 1
+    asyncio.run(dashboard.close())
+    assert len(alerts._WATCHES) == before
+
+
+async def test_one_that_can_t_be_sent_does_not_hold_up_the_others(shop: tuple[Board, Queue]) -> None:
+    board, queue = shop
+    await queue.add("x")
+    told: Told = []
+
+    async def endless(message: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    watch = alerts.Watch(board, [Alert("waiting", to=[endless]), Alert("waiting", over=0, name="b", to=[told.append])])
+    look = asyncio.create_task(watch.look())
+    await wait_until(lambda: told)
+    assert not look.done()
+    look.cancel()
+    await asyncio.wait([look])
+    await watch.close()
+
+
+async def test_a_function_that_never_comes_back_holds_one_thread_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "TIMEOUT_S", 0.01)
+    go_on, calls = threading.Event(), 0
+
+    def stuck(message: dict[str, Any]) -> None:
+        nonlocal calls
+        calls += 1
+        go_on.wait()
+
+    where = sending.destination(stuck)
+    assert await sending.send(where, {}) == "took too long"
+    assert await sending.send(where, {}) == "has not come back from the last time"
+    assert calls == 1
+    go_on.set()
+    await wait_until(lambda: not sending._STUCK)
+    monkeypatch.setattr(sending, "TIMEOUT_S", 10)
+    assert await sending.send(where, {}) is None

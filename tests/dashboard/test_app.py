@@ -91,6 +91,18 @@ async def test_a_queue_whose_name_has_a_slash_has_its_own_path(
         await queue.obliterate()
 
 
+async def test_what_the_host_reads_as_another_path_is_not_there(redis_server: RedisServer) -> None:
+    dashboard = Dashboard(connection=redis_server.url)
+    host = Starlette(routes=[Mount("/admin/queues", dashboard)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(host), base_url="http://localhost") as client:
+        assert (await client.get("/admin/queues/api/v1/board")).status_code == 200
+        assert (await client.get("/%61dmin/queues/api/v1/board")).status_code == 200
+        # For the host it is the page at x/api/v1/board, which its rules by path may let through.
+        assert (await client.get("/admin%2Fqueues/x/api/v1/board")).status_code == 404
+        assert (await client.get("/admin%2Fqueues/x/x")).status_code == 404
+    await dashboard.close()
+
+
 async def test_what_stands_in_the_page_can_not_end_its_element(open_dashboard: Open) -> None:
     client = open_dashboard(title="</script><script>alert(1)</script>", environment="<b>&")
     text = (await client.get("/")).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -103,3 +104,19 @@ async def test_several_ways_in_are_asked_one_after_the_other() -> None:
 def test_log_ins_that_can_not_be_right_are_told_when_they_are_made(make: Any) -> None:
     with pytest.raises(OptionsError):
         make()
+
+
+async def test_wrong_passwords_are_counted_though_they_come_all_at_once() -> None:
+    auth = basic({"ada": hash_password("right")})
+    tries = [auth(login("ada", f"wrong {number}")) for number in range(30)]
+    told = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(one, Refusal) for one in told) == 10
+    elsewhere = [auth(login("ada", "right", client="10.0.0.8")) for _ in range(50)]
+    assert all(isinstance(one, Access) for one in await asyncio.gather(*elsewhere))
+    assert auth._wrong.wait("10.0.0.8") == 0 and not auth._checked
+
+
+async def test_right_passwords_take_nothing_away() -> None:
+    auth = basic({f"user{number}": "right" for number in range(40)})
+    for number in range(40):
+        assert await auth(login(f"user{number}", "right")) is not None

@@ -18,10 +18,10 @@ from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import (
     bulk,
     failures,
-    machines,
     overview,
     queues,
     schedulers,
+    workers,
 )
 from tests.conftest import RedisServer, make_server, wait_until
 from tests.dashboard.seed import asked
@@ -110,7 +110,7 @@ ASKS: list[tuple[str, Handler, dict[str, Any]]] = [
     ("search for data", queues.search, {"q": "userId", "state": "failed", "count": 50}),
     ("search for an id", queues.search, {"q": "7", "count": 1}),
     ("search at a time", queues.search, {"state": "failed", "from_": NOW, "count": 50}),
-    ("workers", machines.workers, {}),
+    ("workers", workers.workers, {}),
     ("schedulers", schedulers.listed, {}),
 ]
 KEPT_UNDER = {"overview", *(name for name, handler, _ in ASKS if handler is queues.page)}

@@ -20,10 +20,10 @@ from oxcart.dashboard.handlers import (
     bulk,
     failures,
     jobs,
-    machines,
     overview,
     queues,
     schedulers,
+    workers,
 )
 from oxcart.dashboard.reading import rows
 from tests.conftest import RedisServer
@@ -76,7 +76,7 @@ ASKS: list[tuple[str, Handler, dict[str, Any]]] = [
     ("waiting", queues.page, {"state": "waiting", "count": 20}),
     ("delayed", queues.page, {"state": "delayed", "count": 20}),
     ("metrics", queues.metrics, {}),
-    ("workers", machines.workers, {}),
+    ("workers", workers.workers, {}),
     ("schedulers", schedulers.listed, {}),
 ]
 

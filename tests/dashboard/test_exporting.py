@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -19,6 +20,7 @@ from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import exporting
 from oxcart.dashboard.redact import MASK
 from oxcart.dashboard.web.answers import File, attachment
+from tests.conftest import wait_until
 from tests.dashboard.conftest import Open, ask_for
 from tests.dashboard.seed import Crew
 
@@ -116,12 +118,22 @@ async def test_secrets_are_masked_everywhere(board: Board, queue: Queue, connect
         ("+49 30", "'+49 30"),
         ("-5", "'-5"),
         ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r\n=1", "'\r\n=1"),
-        (" \n =cmd|' /C calc'!A0", "' \n =cmd|' /C calc'!A0"),
+        ("\t=1", "'\t'=1"),
+        ("\r\n=1", "'\r\n'=1"),
+        (" \n =cmd|' /C calc'!A0", "' \n '=cmd|' /C calc'!A0"),
         ("\uff1d1+1", "'\uff1d1+1"),
         ("\x00=1", "'\\x00=1"),
         ("\x1b[31mred", "'\\x1b[31mred"),
+        ("\x9b31mred", "'\\x9b31mred"),
+        ("a\x9b31mred", "a\\x9b31mred"),
+        ("\ufeff=1", "'\ufeff=1"),
+        ("\u200b \u2060=1", "'\u200b \u2060=1"),
+        # Where ";" or a tab separates, or a quote that is not the first of its line is none, this is a cell, or a line.
+        ("x;=1+1", "x;'=1+1"),
+        ("x; \ufeff@SUM(A1);-1", "x; \ufeff'@SUM(A1);'-1"),
+        ("x\t+1", "x\t'+1"),
+        ("x\n=1", "x\n'=1"),
+        ("a; b = c", "a; b = c"),
         ("a=b", "a=b"),
         ("12", "12"),
         ("", ""),
@@ -130,6 +142,11 @@ async def test_secrets_are_masked_everywhere(board: Board, queue: Queue, connect
 )
 def test_no_cell_is_a_formula(text: str, cell: str) -> None:
     assert exporting.guarded(text) == cell
+
+
+def test_a_text_of_separators_alone_is_gone_through_once() -> None:
+    for text in (";" * 300_000, "\n \t" * 100_000, ";" + " " * 300_000, "\u200b" * 300_000):
+        assert exporting.guarded(text).replace("'", "") == text
 
 
 async def test_what_is_too_much_is_cut_and_said(board: Board, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +259,8 @@ def test_a_file_name_is_harmless_whatever_the_queue_is_called() -> None:
         "attachment; filename=\"-----.csv\"; filename*=UTF-8''%D0%BF%D0%BE%D1%87%D1%82%D0%B0.csv"
     )
     assert attachment("\ud800..") == 'attachment; filename="-"'
+    # Shown from right to left, it would end in ".csv".
+    assert attachment("a\u202evsc.exe\u200b\u2028") == 'attachment; filename="a-vsc.exe--"'
 
 
 async def test_it_is_a_download_that_the_audit_tells_of(open_dashboard: Open, queue: Queue) -> None:
@@ -268,3 +287,17 @@ async def test_it_is_a_download_that_the_audit_tells_of(open_dashboard: Open, qu
 async def test_a_viewer_may_not_export(open_dashboard: Open, queue: Queue) -> None:
     api: httpx.AsyncClient = open_dashboard(queues=[queue.name], auth=lambda request: Access("eve"))
     assert (await api.get(f"/api/v1/queues/{queue.name}/export")).status_code == 403
+
+
+async def test_not_more_are_made_at_once_if_all_are_asked_for_at_once(board: Board, queue: Queue) -> None:
+    await queue.add("x")
+    asked = (exporting.export(board, ask_for(queue.name, state="waiting")) for _ in range(10))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    files = [one for one in found if not isinstance(one, BaseException)]
+    assert len(files) == exporting.MOST_AT_ONCE and exporting._running(board) == exporting.MOST_AT_ONCE
+    del found, files, asked  # nobody has read any of them
+    await wait_until(lambda: exporting._running(board) == 0)
+    with pytest.raises(Refusal):
+        await exporting.export(board, ask_for(queue.name, state="nonsense"))
+    assert exporting._running(board) == 0
+    await queue.drain()

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Connection, JobSpec, Queue
+from oxcart import Connection, ConnectionFailed, JobSpec, Queue
 from oxcart.dashboard import board as boards
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
-from oxcart.dashboard.live import MOST_JOBS, Live
+from oxcart.dashboard.live import MOST_JOBS, Live, Tab
 from tests.conftest import RedisServer, wait_until
 
 ADMIN = Access("ada", role="admin")
@@ -423,3 +423,44 @@ async def test_progress_that_is_nested_deeply_is_told_in_short(desk: Desk, queue
     await redis.xadd(f"bull:{queue.name}:events", {"event": "progress", "jobId": "7", "data": deep})
     await wait_until(lambda: "7" in tab.jobs(queue.name))
     assert "too deeply" in str(tab.jobs(queue.name)["7"]["progress"])
+
+
+async def test_a_stream_that_was_dropped_counts_as_long_as_its_connection_is_there(desk: Desk, queue: Queue) -> None:
+    live = desk.live(streams_per_user=1, patience_s=0.05)
+    stream = live.stream(Ask(ADMIN))
+    await anext(stream)  # and then it takes nothing more
+    await queue.add("x")
+    await wait_until(lambda: live.tabs == 0)
+    with pytest.raises(Refusal):
+        live.stream(Ask(ADMIN))
+    await stream.aclose()  # type: ignore[attr-defined]
+    await desk.tab(live)
+    await queue.drain()
+
+
+async def test_a_queue_is_listened_to_once_though_the_first_try_failed_for_another(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = desk.board
+    reader = board.connection.reader
+    subscribe, tries = reader.subscribe, 0
+
+    async def slow(keys: Any, *args: Any, **options: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ConnectionFailed("no answer in time")
+        await asyncio.sleep(0.05)
+        return await subscribe(keys, *args, **options)
+
+    monkeypatch.setattr(reader, "subscribe", slow)
+    monkeypatch.setattr(board, "named", ("one", "two"))
+    live_tab = Tab(ADMIN, None)
+    live = desk.live(discover_s=1000)
+    live._tabs.add(live_tab)
+    with pytest.raises(ConnectionFailed):
+        await live._discover(news=False)
+    await live._discover(news=False)  # while the second queue of the first try is still on its way
+    await wait_until(lambda: tries == 4 and len(reader._subscriptions) == len(live._listeners) == 2)
+    await live.close()
+    assert not reader._subscriptions

@@ -110,3 +110,35 @@ async def test_a_user_who_may_not_touch_our_keys_finds_the_queues_all_the_same(
         assert await names_of(narrow, prefix) == ["email", "reports"]
     await redis.acl_deluser(prefix)
     assert not await redis.exists(key_of(prefix))
+
+
+async def test_an_erased_queue_does_not_come_back_by_a_search_that_was_under_way(
+    connection: Connection, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = asyncio.Event()
+
+    async def slow(*_: object) -> list[str]:
+        await go.wait()
+        return ["email", "reports"]
+
+    monkeypatch.setattr(boards, "find_queues", slow)
+    board = Board(connection, prefix=prefix)
+    search = asyncio.create_task(board._find())
+    await asyncio.sleep(0)
+    board.forget("email")
+    go.set()
+    await search
+    assert await board.names(ALL) == ["reports"]
+    await board._find()  # one that began later has seen it again
+    assert await board.names(ALL) == ["email", "reports"]
+    await board.close()
+
+
+async def test_queues_that_are_gone_are_not_held(connection: Connection, prefix: str) -> None:
+    board = Board(connection, prefix=prefix)
+    for number in range(100):
+        board.open(f"gone-{number}")
+    board.open("email")
+    await board._find()
+    assert set(board._queues) == {"email"}
+    await board.close()

@@ -13,9 +13,10 @@ from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import (
     failures,
     jobs,
-    machines,
     queues,
+    redis,
     schedulers,
+    workers,
 )
 from oxcart.dashboard.handlers.overview import (
     attention,
@@ -84,8 +85,8 @@ async def test_answers_about_all_kinds_of_jobs_are_as_they_are_described(
         ("Overview", await overview(board, asked())),
         ("Failures", await failures.groups(board, asked())),
         ("Schedulers", await schedulers.listed(board, asked())),
-        ("Workers", await machines.workers(board, asked())),
-        ("Redis", await machines.redis(board, asked())),
+        ("Workers", await workers.workers(board, asked())),
+        ("Redis", await redis.redis(board, asked())),
     ]
     for name in await board.names(asked()):
         answers.append(("QueueDetail", await queues.detail(board, asked(name))))

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, Queue
+from oxcart.dashboard import pulse
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
@@ -88,3 +89,21 @@ async def test_after_the_last_tab_has_gone_a_row_is_read_each_time(board: Board,
     await queue.add("x")
     assert await row(board, queue) == 1
     await queue.drain()
+
+
+def test_names_that_somebody_made_up_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(pulse.time, "monotonic", lambda: now)
+    known = pulse.Pulse()
+    for number in range(20_000):
+        now += 0.2  # 300 a minute are let through
+        known.touch(f"nothing-{number}")
+    assert len(known._touched) <= 2 * pulse.MANY
+
+
+def test_an_event_that_comes_late_does_not_make_a_deaf_dashboard_hear() -> None:
+    known = pulse.Pulse()
+    known.listen("email")
+    known.deafen("email")
+    known.beat("email")
+    assert known.good_since("email") is None

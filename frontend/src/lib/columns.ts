@@ -35,7 +35,7 @@ export function offered(state: string): readonly string[] {
 }
 
 export function usual(state: string): readonly string[] {
-  return USUAL[state] ?? USUAL["waiting"] ?? [];
+  return (Object.hasOwn(USUAL, state) ? USUAL[state] : USUAL["waiting"]) ?? [];
 }
 
 /** The columns that a text names, without what is not known in this state; the usual ones if it names none. */

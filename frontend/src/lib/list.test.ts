@@ -15,6 +15,7 @@ describe("columns", () => {
     expect(columns.chosen(null, "failed")).toEqual(["error", "attempts", "ran", "finished"]);
     expect(columns.chosen("ran,nonsense,ran,error", "failed")).toEqual(["ran", "error"]);
     expect(columns.chosen("nonsense", "failed")).toEqual(columns.usual("failed"));
+    for (const state of ["__proto__", "constructor", "toString"]) expect(columns.chosen(null, state)).toEqual(columns.usual("waiting"));
   });
   it("need no words in the address if they are the usual ones", () => {
     expect(columns.written(columns.usual("active"), "active")).toBeNull();

@@ -75,7 +75,7 @@ export function showColumns(state: string, ids: readonly string[]): void {
 export function useRememberedColumns(state: string): void {
   const named = route.value.query.get("cols");
   useEffect(() => {
-    const before = last.value[state];
+    const before = Object.hasOwn(last.value, state) ? last.value[state] : undefined;
     if (named === null && before && written(chosen(before, state), state)) setQuery({ cols: before }, { replace: true });
   }, [state, named]);
 }

@@ -28,18 +28,24 @@ interface Stopping {
 interface Process {
   key: string;
   host: string;
-  name: string | null;
+  /** Its number on that machine, if it says so. */
+  pid: string | null;
+  names: string[];
   workers: WorkerRow[];
   running: RunningJob[];
 }
 
-/** Workers of one name on one machine are one program, whatever queues they work on; one without a name stands alone. */
+/** Workers that name one process are one program, whatever queues they work on. Of those that name none, as Node's, it
+ * is those of one name on one machine; one without a name stands alone.
+ */
 function processes(workers: readonly WorkerRow[]): Map<string, Process[]> {
   const found = new Map<string, Process>();
   workers.forEach((worker, index) => {
-    const host = hostOf(worker.address);
-    const key = worker.name === null ? `${worker.address} ${worker.queue} ${index}` : `${host} ${worker.name}`;
-    const one = found.get(key) ?? { key, host, name: worker.name, workers: [], running: [] };
+    const [, machine, pid] = /^(.*):(\d+)$/s.exec(worker.process ?? "") ?? [];
+    const host = machine ?? hostOf(worker.address);
+    const key = worker.process ?? (worker.name === null ? `${worker.address} ${worker.queue} ${index}` : `${host} ${worker.name}`);
+    const one = found.get(key) ?? { key, host, pid: pid ?? null, names: [], workers: [], running: [] };
+    if (worker.name !== null && !one.names.includes(worker.name)) one.names.push(worker.name);
     one.workers.push(worker);
     one.running.push(...worker.running);
     found.set(key, one);
@@ -68,7 +74,7 @@ export default function WorkersPage(): JSX.Element {
   return (
     <Page
       title="Workers"
-      lead={workers.length ? `${plural(all.length, "worker")}${hosts.size > 1 ? ` on ${num(hosts.size)} machines` : ""}${workers.length > all.length ? ` with ${num(workers.length)} connections` : ""}, ${running ? `${plural(running, "job")} at hand` : "no job at hand"} as far as jobs say so.` : "Programs that take jobs and run them."}
+      lead={workers.length ? `${plural(all.length, "worker")}${hosts.size > 1 ? ` on ${num(hosts.size)} machines` : ""}${workers.length > all.length ? ` with ${num(workers.length)} connections` : ""}, ${running ? `${plural(running, "job")} at hand` : "no job at hand"}.` : "Programs that take jobs and run them."}
       actions={<QueueChoice chosen={queue} onChoose={(name) => setQuery({ queue: name })} />}
     >
       {loading ? <Loading /> : null}
@@ -89,6 +95,7 @@ export default function WorkersPage(): JSX.Element {
                 <th scope="col">Worker</th>
                 <th scope="col">Queues</th>
                 <th scope="col">Runs</th>
+                <th scope="col">Version</th>
                 <th scope="col">Connected for</th>
                 <th scope="col">Client</th>
               </tr>
@@ -97,7 +104,7 @@ export default function WorkersPage(): JSX.Element {
               <tbody key={host}>
                 {hosts.size > 1 ? (
                   <tr class="workers-host">
-                    <th scope="rowgroup" colSpan={5}>
+                    <th scope="rowgroup" colSpan={6}>
                       {host} <span class="muted">{plural(some.length, "worker")}</span>
                     </th>
                   </tr>
@@ -171,19 +178,22 @@ function Start({ queue }: { queue: string }): JSX.Element {
 function Row({ one, onStop }: { one: Process; onStop: Stop }): JSX.Element {
   const { workers, running } = one;
   const queues = [...new Set(workers.map((worker) => worker.queue))];
+  const versions = [...new Set(workers.map((worker) => worker.version).filter((version) => version !== null))];
+  const slots = workers.some((worker) => worker.slots !== null) ? workers.reduce((sum, worker) => sum + (worker.slots ?? 0), 0) : null;
+  const paused = workers.filter((worker) => worker.paused);
   const libraries = [...new Set(workers.map((worker) => worker.library).filter((library) => library !== null))];
   return (
     <tr>
       <th scope="row">
         <div class="two">
-          {one.name === null ? (
+          {one.names.length === 0 ? (
             <span class="muted">no name</span>
           ) : (
-            <span title={one.name}>
-              <Visible text={middle(one.name, 36)} />
+            <span title={one.names.join(", ")}>
+              <Visible text={middle(one.names.join(", "), 36)} />
             </span>
           )}
-          <span class="mono muted">{workers.length === 1 ? workers[0]?.address : `${one.host}, ${plural(workers.length, "connection")}`}</span>
+          <span class="mono muted">{one.pid === null && workers.length === 1 ? workers[0]?.address : [one.host, one.pid === null ? null : `process ${one.pid}`, workers.length === 1 ? null : plural(workers.length, "connection")].filter(Boolean).join(", ")}</span>
         </div>
       </th>
       <td data-label="Queues">
@@ -193,11 +203,20 @@ function Row({ one, onStop }: { one: Process; onStop: Stop }): JSX.Element {
               <Visible text={queue} />
             </Link>
           ))}
+          {paused.length ? <span class="badge" title="These workers take no more jobs until they are resumed; others go on.">{paused.length < workers.length ? `${num(paused.length)} paused` : "paused"}</span> : null}
         </span>
       </td>
       <td data-label="Runs" class="workers-runs">
-        {running.length ? running.map((job) => <Running key={`${job.queue} ${job.id}`} job={job} worker={one.name} named={queues.length > 1} onStop={onStop} />) : <span class="muted">{one.name === null ? "not known" : "nothing"}</span>}
+        {running.map((job) => (
+          <Running key={`${job.queue} ${job.id}`} job={job} worker={one.names[0] ?? null} named={queues.length > 1} onStop={onStop} />
+        ))}
+        {slots !== null ? (
+          <span class="muted">{`${num(running.length)} of ${plural(slots, "slot")}`}</span>
+        ) : running.length ? null : (
+          <span class="muted">{one.names.length ? "nothing" : "not known"}</span>
+        )}
       </td>
+      <td data-label="Version">{versions.length ? <Visible text={versions.join(", ")} /> : <span class="muted">–</span>}</td>
       <td data-label="Connected for">
         <Span ms={Math.max(...workers.map((worker) => worker.age))} />
       </td>

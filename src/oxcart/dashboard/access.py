@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, cast
 
 from ..errors import OptionsError
 
@@ -44,18 +45,24 @@ class Access:
 
     user: str | None = None
     role: Role = "view"
-    actions: frozenset[str] | None = None
-    queues: tuple[str, ...] = ("*",)
+    actions: Collection[str] | None = None
+    queues: Collection[str] = ("*",)
 
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
             raise OptionsError(f"role={self.role!r}: one of {', '.join(_ROLES)}")
-        if self.actions is not None and (unknown := self.actions - ACTIONS):
+        # Kept as what nobody changes afterwards, whatever they were given as.
+        object.__setattr__(self, "queues", tuple(_texts("queues", self.queues)))
+        if self.actions is None:
+            return
+        actions = frozenset(_texts("actions", self.actions))
+        if unknown := actions - ACTIONS:
             raise OptionsError(f"actions: {', '.join(sorted(unknown))}: known are {', '.join(sorted(ACTIONS))}")
+        object.__setattr__(self, "actions", actions)
 
     @property
     def allowed(self) -> frozenset[str]:
-        return _ROLES[self.role] if self.actions is None else self.actions
+        return _ROLES[self.role] if self.actions is None else frozenset(self.actions)
 
     def may(self, action: str) -> bool:
         return action in self.allowed
@@ -63,3 +70,13 @@ class Access:
     def sees(self, queue: str) -> bool:
         """Whether this queue exists for the user."""
         return any(fnmatchcase(queue, pattern) for pattern in self.queues)
+
+
+def _texts(name: str, given: Collection[str]) -> Collection[str]:
+    """Several texts; one alone would be taken apart into its letters, of which a `*` allows everything."""
+    if isinstance(given, str):
+        raise OptionsError(f"{name}={given!r}: a list of texts, such as {name}=[{given!r}]")
+    found = cast(object, given)
+    if not isinstance(found, Collection) or not all(isinstance(one, str) for one in cast(Collection[object], found)):
+        raise OptionsError(f"{name}={given!r}: a list of texts")
+    return given

@@ -20,9 +20,11 @@ from . import shapes
 from .access import Access
 from .ask import Ask, Refusal, not_found
 from .board import Board
-from .handlers import machines, queues
+from .handlers import queues
 from .handlers.overview import length_in_words
 from .reading import direct, rows
+from .reading.connected import worker_count
+from .reading.each import of_each
 from .reading.recorded import ask_redis, counted_since, with_recorder
 from .sending import Destination, Message, Send, destination, send
 
@@ -77,8 +79,10 @@ class Alert:
         for word, value, least, most in (("over", self.over, 0, 2**53), ("within", self.within, 1, LONGEST_WITHIN_S)):
             if isinstance(value, bool) or not isinstance(cast(object, value), int) or not least <= value <= most:
                 raise OptionsError(f"{word}={value!r}: a whole number between {least} and {most}")
-        if isinstance(self.to, str) or not all(isinstance(one, Destination) or callable(one) for one in self.to):
-            raise OptionsError("to: a list of webhook(url), slack(url) or functions")
+        to = cast(object, self.to)
+        several = isinstance(to, Sequence) and not isinstance(to, str)
+        if not several or not all(isinstance(one, Destination) or callable(one) for one in self.to):
+            raise OptionsError(f"to={to!r}: a list of webhook(url), slack(url) or functions, such as to=[tell_me]")
 
     @property
     def id(self) -> str:
@@ -110,7 +114,7 @@ class Facts:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._known: dict[tuple[str, ...], Any] = {}
+        self._known: dict[tuple[str, ...], asyncio.Future[Any]] = {}
 
     async def holds(self, rule: Alert, queue: Queue) -> int | None:
         """The number by which a rule holds for a queue; None if it doesn't."""
@@ -136,7 +140,7 @@ class Facts:
             since = None if paused else await queues.oldest_waiting(self._board, queue)
             return None if since is None else max(self._board.clock() - since, 0) // 1000
         # Redis may not let us list its clients: then nothing is known of workers.
-        if await machines.worker_count(self._board, queue) != 0 or (rule.kind == "no_workers" and paused):
+        if await worker_count(self._board, queue) != 0 or (rule.kind == "no_workers" and paused):
             return None
         return waiting if rule.kind == "no_workers" else counts[JobState.ACTIVE]
 
@@ -165,8 +169,8 @@ class Facts:
 
     async def _once(self, key: tuple[str, ...], make: Callable[[], Awaitable[Any]]) -> Any:
         if key not in self._known:
-            self._known[key] = await make()
-        return self._known[key]
+            self._known[key] = asyncio.ensure_future(make())
+        return await self._known[key]
 
 
 def sentence(rule: Alert, queue: str, value: int) -> str:
@@ -233,6 +237,8 @@ class Watch:
         self._me = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
         self._key = Queue("-", connection=board.connection, prefix=board.prefix).keys.alerts
+        self._unreadable: set[tuple[str, str]] = set()
+        """Rules and queues of which it was told that they can't be looked at."""
 
     def start(self) -> None:
         """Begin to look, unless that has begun."""
@@ -270,32 +276,51 @@ class Watch:
         """Look at all rules that no other process looks at, and tell what is new."""
         facts = Facts(self._board)
         names = await self._board.names(Ask(_EVERYBODY))
-        for rule in self.rules:
-            try:
-                if await self._may_look(rule):
-                    await self._look_at(rule, facts, [name for name in names if fnmatchcase(name, rule.queues)])
-            except ScriptError as error:  # keys that somebody damaged: the other rules have others
-                log.warning("a rule of alerts can't be looked at (%s): %s", rule.words, error)
+        # All at once, as one that can't be sent takes a minute; and all to their end, so that no two rounds overlap.
+        looks = (self._look_if_ours(rule, facts, names) for rule in self.rules)
+        for result in await asyncio.gather(*looks, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _look_if_ours(self, rule: Alert, facts: Facts, names: Sequence[str]) -> None:
+        try:
+            if await self._may_look(rule):
+                await self._look_at(rule, facts, [name for name in names if fnmatchcase(name, rule.queues)])
+        except ScriptError as error:  # keys that somebody damaged: the other rules have others
+            log.warning("a rule of alerts can't be looked at (%s): %s", rule.words, error)
 
     async def _look_at(self, rule: Alert, facts: Facts, names: Sequence[str]) -> None:
-        found = await asyncio.gather(*(facts.holds(rule, self._board.open(name)) for name in names))
-        values = {name: value for name, value in zip(names, found, strict=True) if value is not None}
-        state = before = await self.state(rule)
-        before = before.as_text()
+        state = await self.state(rule)
+        before = state.as_text()
+        # Those that it holds for are looked at even if they are not found: right after a start not all may be.
+        names = list(dict.fromkeys([*names, *state.firing]))
+        answers = await of_each(names, lambda name: facts.holds(rule, self._board.open(name)))
+        self._unreadable.difference_update((rule.id, name) for name, _ in answers.found)
+        unreadable = self._tell_unreadable(rule, answers.unreadable)
+        values = {name: value for name, value in answers.found if value is not None}
         now = self._board.clock()
         for name, value in values.items():
             one = state.firing.setdefault(name, Firing(now, value))
             one.value, one.over = value, 0
-        for name in state.firing.keys() - values.keys():
+        for name in state.firing.keys() - values.keys() - unreadable:
             state.firing[name].over += 1
         await self._tell(rule, state)
         for name, one in list(state.firing.items()):
             if one.over and (not one.told or one.over >= GIVE_UP):
                 del state.firing[name]
+        execute = self._board.connection.transport.execute
         if state.as_text() != before:
-            execute = self._board.connection.transport.execute
-            await execute("HSET", self._key, rule.id, state.as_text())
+            await execute("HSET", self._key, self._place(rule), state.as_text())
+        if state.firing or state.as_text() != before:
             await execute("PEXPIRE", self._key, KEEP_MS)
+
+    def _tell_unreadable(self, rule: Alert, told: Sequence[tuple[str, OxcartError]]) -> set[str]:
+        """The queues of which nothing is known now, so that nothing begins or ceases there. Each is told once."""
+        for name, error in told:
+            if (rule.id, name) not in self._unreadable:
+                self._unreadable.add((rule.id, name))
+                log.warning("a rule of alerts (%s) can't be looked at for %s: %s", rule.words, name, error)
+        return {name for name, _ in told}
 
     async def _tell(self, rule: Alert, state: State) -> None:
         """Tell each destination what it doesn't know yet: that it holds, or that it is over."""
@@ -367,13 +392,23 @@ class Watch:
 
     async def state(self, rule: Alert) -> State:
         """What is known of a rule."""
-        return State.from_text(await ask_redis(self._board, "HGET", self._key, rule.id))
+        return State.from_text(await ask_redis(self._board, "HGET", self._key, self._place(rule)))
+
+    def _place(self, rule: Alert) -> str:
+        """Where it is kept what is known of a rule, and who looks at it.
+
+        The same rule of a dashboard of other queues, or that tells others, is another one: each has to look by itself.
+        """
+        wheres = [destination(one) for one in rule.to]
+        to = [[where.label, where.url, where.slack] for where in wheres]
+        text = json.dumps([rule.id, None if self._board.named is None else sorted(self._board.named), to])
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
     # ------------------------------------------------------------------------------------- one process of many
 
     async def _may_look(self, rule: Alert) -> bool:
         """Whether this process is the one that looks at a rule, for now."""
-        execute, key = self._board.connection.transport.execute, f"{self._key}:lock:{rule.id}"
+        execute, key = self._board.connection.transport.execute, self._lock_of(rule)
         if await execute("SET", key, self._me, "NX", "PX", LOCK_MS):
             return True
         if await execute("GET", key) != self._me:
@@ -381,8 +416,11 @@ class Watch:
         await execute("PEXPIRE", key, LOCK_MS)
         return True
 
+    def _lock_of(self, rule: Alert) -> str:
+        return f"{self._key}:lock:{self._place(rule)}"
+
     async def _let_go(self, rule: Alert) -> None:
-        execute, key = self._board.connection.transport.execute, f"{self._key}:lock:{rule.id}"
+        execute, key = self._board.connection.transport.execute, self._lock_of(rule)
         if await execute("GET", key) == self._me:
             await execute("DEL", key)
 
@@ -397,6 +435,11 @@ def watch(board: Board, rules: Sequence[Alert] = ()) -> Watch:
     if found is None:
         found = _WATCHES[board] = Watch(board, rules)
     return found
+
+
+def forget(board: Board) -> None:
+    """Hold a board no more whose event loop is gone."""
+    _WATCHES.pop(board, None)
 
 
 async def close(board: Board) -> None:
@@ -433,9 +476,7 @@ async def listed(board: Board, ask: Ask) -> shapes.Alerts:
     """The rules that are about queues that the user sees, and for which of them they hold."""
     names = await board.names(ask)
     found: list[shapes.AlertRule] = []
-    for rule in watch(board).rules:
-        if not any(fnmatchcase(name, rule.queues) for name in names) and ask.access.queues != ("*",):
-            continue
+    for rule in _rules_for(board, ask, names):
         state = await watch(board).state(rule)
         found.append(
             {
@@ -453,10 +494,18 @@ async def listed(board: Board, ask: Ask) -> shapes.Alerts:
     return {"now": board.clock(), "rules": found}
 
 
+def _rules_for(board: Board, ask: Ask, names: Sequence[str]) -> list[Alert]:
+    """The rules that are there for a user who sees these queues."""
+    all_of_them = ask.access.queues == ("*",)
+    rules = watch(board).rules
+    return [rule for rule in rules if all_of_them or any(fnmatchcase(name, rule.queues) for name in names)]
+
+
 async def test(board: Board, ask: Ask) -> shapes.Done:
     """Send a message that says it is a test to all that a rule tells: `{id}`."""
     wanted = ask.given("id", str)
-    rule = next((rule for rule in watch(board).rules if rule.id == wanted), None)
+    rules = _rules_for(board, ask, await board.names(ask))
+    rule = next((rule for rule in rules if rule.id == wanted), None)
     if rule is None:
         raise not_found("There is no such rule (any more).")
     reached, problems = await watch(board).test(rule)

@@ -149,7 +149,10 @@ class Dashboard:
         An application that is run alone does it at its end. One that is mounted has to be told.
         """
         running, self._running = self._running, None
-        if running is None or running.loop is not asyncio.get_running_loop():
+        if running is None:
+            return
+        if running.loop is not asyncio.get_running_loop():
+            alerting.forget(running.board)
             return
         await running.live.close()
         await alerting.close(running.board)
@@ -178,6 +181,8 @@ class Dashboard:
 
     def _run(self) -> Running:
         if self._running is None or self._running.loop is not asyncio.get_running_loop():
+            if self._running is not None:
+                alerting.forget(self._running.board)  # gone with its event loop
             self._running = Running(
                 Board(
                     self._connection or Connection(self._url),

@@ -7,12 +7,20 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import count
 from typing import Any, cast
 
 from . import shapes
 
 KEPT = 1000
-"""How many entries a process remembers."""
+"""How many entries a process remembers of what was done."""
+
+KEPT_REFUSED = 200
+"""How many of what was refused, apart from those: who may do nothing could else have all of them forgotten."""
+
+REFUSED = "refused"
+"""How the result of what was refused begins."""
 
 LONGEST = 300
 """How many characters of a target or a result are kept."""
@@ -24,12 +32,15 @@ class Journal:
     """What was done through a dashboard, the newest last. Each entry is also one line of JSON in the log."""
 
     def __init__(self) -> None:
-        self._entries: deque[shapes.AuditEntry] = deque(maxlen=KEPT)
+        self._done: deque[tuple[int, shapes.AuditEntry]] = deque(maxlen=KEPT)
+        self._refused: deque[tuple[int, shapes.AuditEntry]] = deque(maxlen=KEPT_REFUSED)
+        self._numbers = count()
 
     def write(self, entry: shapes.AuditEntry) -> shapes.AuditEntry:
         """Note what was done; the entry as it is kept."""
         entry["target"], entry["result"] = entry["target"][:LONGEST], entry["result"][:LONGEST]
-        self._entries.append(entry)
+        kept = self._refused if entry["result"].startswith(REFUSED) else self._done
+        kept.append((next(self._numbers), entry))
         self._log(entry)
         return entry
 
@@ -43,7 +54,8 @@ class Journal:
         log.info("%s", json.dumps(entry), extra={"audit": dict(entry)})
 
     def newest_first(self) -> Iterator[shapes.AuditEntry]:
-        return reversed(self._entries)
+        both = merge(reversed(self._done), reversed(self._refused), key=lambda one: one[0], reverse=True)
+        return (entry for _, entry in both)
 
 
 def action_of(path: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from .. import Connection, Queue, find_queues
 from ..clock import Clock, system_clock
 from ..errors import ConnectionFailed, OptionsError, OxcartError, ScriptError, ServerRefused
+from .access import Access
 from .ask import Ask, not_found
 from .audit import Journal
 from .forms import Forms
@@ -52,7 +53,8 @@ class Board:
         self.journal = journal or Journal()
         self.forms = forms or Forms()
         self.pulse = Pulse()
-        self._named = None if queues is None else tuple(queues)
+        self.named = None if queues is None else tuple(queues)
+        """Those that it is about; None if it finds them by itself."""
         self._found: tuple[str, ...] = ()
         self._found_once = False
         self._found_at = float("-inf")
@@ -62,6 +64,8 @@ class Board:
         self._noted: frozenset[str] | None = None
         """The names that are noted in Redis, as far as we know."""
         self._queues: dict[str, Queue] = {}
+        self._erased: dict[str, float] = {}
+        """Which were erased since a search began that may still bring them."""
 
     async def names(self, ask: Ask) -> list[str]:
         """The queues that this user sees, in alphabetical order."""
@@ -84,6 +88,14 @@ class Board:
             raise not_found(f"There is no queue {name!r} here.")
         return self.open(name)
 
+    def shows(self, access: Access, name: str) -> bool:
+        """Whether a queue, if it is there, is one of this board's and exists for the user."""
+        return (self.named is None or name in self.named) and access.sees(name)
+
+    def shows_all(self, access: Access) -> bool:
+        """Whether every queue that there may be does."""
+        return self.named is None and "*" in access.queues
+
     def open(self, name: str) -> Queue:
         """A queue over the shared connection."""
         if name not in self._queues:
@@ -92,6 +104,7 @@ class Board:
 
     def forget(self, name: str) -> None:
         """A queue was erased."""
+        self._erased[name] = time.monotonic()
         self._found = tuple(other for other in self._found if other != name)
 
     async def close(self) -> None:
@@ -103,8 +116,8 @@ class Board:
 
     async def _all(self) -> tuple[str, ...]:
         """The names, which are looked for in the background: that takes long in a Redis with many keys."""
-        if self._named is not None:
-            return self._named
+        if self.named is not None:
+            return self.named
         if time.monotonic() - self._found_at > self._fresh_s and (self._search is None or self._search.done()):
             self._search = asyncio.create_task(self._find())
         if self._search is not None and not self._found_once:
@@ -124,7 +137,11 @@ class Board:
     async def _find(self) -> None:
         begun = time.monotonic()
         try:
-            found = await find_queues(self.connection, self.prefix)
+            names = await find_queues(self.connection, self.prefix)
+            found = [name for name in names if self._erased.get(name, begun) <= begun]
+            self._erased.clear()
+            there = set(names)
+            self._queues = {name: queue for name, queue in self._queues.items() if name in there}
             await self._note(found)
             self._found = tuple(found)
             self._found_once = True
@@ -173,8 +190,8 @@ class Board:
 
     async def _is_there(self, name: str) -> bool:
         """Whether a queue is one of ours; also one that has come since we looked last."""
-        if self._named is not None:
-            return name in self._named
+        if self.named is not None:
+            return name in self.named
         if name in await self._all():
             return True
         try:

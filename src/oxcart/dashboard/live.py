@@ -8,12 +8,12 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Literal
 
-from .. import ConnectionFailed, Event, OxcartError, QueueEvents, ServerRefused
-from ..errors import FORBIDDEN
+from .. import ConnectionFailed, Event, OxcartError, QueueEvents
 from .access import Access
 from .ask import Ask, Refusal
 from .board import Board
 from .reading import rows
+from .reading.each import is_forbidden
 from .shapes import Counts, TickJob, TickQueue
 
 log = logging.getLogger("oxcart.dashboard")
@@ -22,6 +22,8 @@ MOST_JOBS = 50
 """How many jobs a tick tells of, for each queue."""
 MOST_QUEUES = 100
 """How many queues a tick tells of; the others come with the next."""
+LISTEN_AT_ONCE = 500
+"""How many queues it begins to listen to in one go: of more, the last answers would not come in time."""
 READ_PAUSE_S = 0.25
 """How long events gather before they are read: in a busy queue, one read brings many."""
 LONGEST_PROGRESS = 300
@@ -173,6 +175,8 @@ class Live:
         self._discover_s = discover_s
         self._probe_s = probe_s
         self._tabs: set[Tab] = set()
+        self._open: set[Tab] = set()
+        """Also those that are dropped since they take nothing: their connections are still there."""
         self._task: asyncio.Task[None] | None = None
         self._listeners: dict[str, tuple[QueueEvents, asyncio.Task[None]]] = {}
         self._broken: set[str] = set()
@@ -200,8 +204,8 @@ class Live:
         Raises a `Refusal` at once, before anything is read, for who has too many streams.
         """
         user = ask.access.user
-        own = sum(1 for tab in self._tabs if tab.access.user == user)
-        if own >= self._streams_per_user or len(self._tabs) >= MOST_TABS:
+        own = sum(1 for tab in self._open if tab.access.user == user)
+        if own >= self._streams_per_user or len(self._open) >= MOST_TABS:
             raise Refusal(429, "too_many", f"{own} live tabs are open: close some, or reload by hand")
         return self._messages(Tab(ask.access, ask.text("queue")))
 
@@ -227,10 +231,12 @@ class Live:
                 if text and not tab.ended:
                     yield text
         finally:
+            self._open.discard(tab)
             self._leave(tab)
 
     def _enter(self, tab: Tab) -> None:
         self._tabs.add(tab)
+        self._open.add(tab)
         self._discover_at = 0.0  # it may see queues that nobody has looked at so far
         if self._away:
             tab.say("away")
@@ -238,8 +244,9 @@ class Live:
             self._start()
 
     def _leave(self, tab: Tab) -> None:
+        was_there = tab in self._tabs
         self._tabs.discard(tab)
-        if not self._tabs:
+        if was_there and not self._tabs:
             self._left_at = asyncio.get_running_loop().time()
 
     def _drop_the_slow(self, now: float) -> None:
@@ -308,7 +315,7 @@ class Live:
         try:
             counts, paused = await asyncio.gather(queue.counts(), queue.is_paused())
         except OxcartError as error:
-            if isinstance(error, ConnectionFailed) and not _is_forbidden(error):
+            if isinstance(error, ConnectionFailed) and not is_forbidden(error):
                 raise
             log.warning("the numbers of %s can't be read: %s", name, error)
             return None
@@ -358,9 +365,10 @@ class Live:
         self._discover_at = float("inf")  # a tab that comes meanwhile makes it 0, and is seen to next
         try:
             wanted = {name for name in await self._board.names(_EVERYBODY) if self._is_seen(name)}
-            # All at once: so they find the reader before it has begun to read, and needn't interrupt it.
-            fresh = wanted - set(self._listeners)
-            await asyncio.gather(*(self._listen(name) for name in fresh))
+            # Many at once: so they find the reader before it has begun to read, and needn't interrupt it.
+            fresh = sorted(wanted - set(self._listeners))
+            for start in range(0, len(fresh), LISTEN_AT_ONCE):
+                await asyncio.gather(*map(self._listen, fresh[start : start + LISTEN_AT_ONCE]))
             for name in set(self._listeners) - wanted:
                 await self._unlisten(name)
         except BaseException:
@@ -377,10 +385,13 @@ class Live:
         try:
             await events.open()
         except OxcartError as error:
-            if isinstance(error, ConnectionFailed) and not _is_forbidden(error):
+            if isinstance(error, ConnectionFailed) and not is_forbidden(error):
                 raise
             self._tell_broken(name, error)
         else:
+            if name in self._listeners:  # one that was begun before, when another queue's failed, was slower
+                await events.close()
+                return
             self._board.pulse.listen(name)
             self._listeners[name] = (events, asyncio.create_task(self._follow(name, events)))
 
@@ -392,8 +403,9 @@ class Live:
 
     async def _stop_listening(self) -> None:
         listeners, self._listeners = self._listeners, {}
-        for name, (events, task) in listeners.items():
+        for name in listeners:  # before anything is awaited: a new tab may begin to listen meanwhile
             self._board.pulse.deafen(name)
+        for events, task in listeners.values():
             await events.close()
             await asyncio.wait([task])
 
@@ -430,11 +442,6 @@ class Live:
             return masked
         text = _as_json(masked)
         return masked if len(text) <= LONGEST_PROGRESS else text[:LONGEST_PROGRESS] + "…"
-
-
-def _is_forbidden(error: ConnectionFailed) -> bool:
-    """Whether it is about what our user in Redis may read, and not about the server."""
-    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 def _keep(jobs: dict[str, TickJob], job: TickJob) -> None:

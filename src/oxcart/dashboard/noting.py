@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..errors import OxcartError
 from .ask import Ask, Refusal
+from .audit import REFUSED
 from .board import Board
 
 
@@ -25,7 +26,7 @@ def noting(board: Board, ask: Ask, action: str, target: str) -> Iterator[Outcome
     try:
         yield outcome
     except (Refusal, OxcartError) as error:
-        outcome.result = f"refused: {board.redactor.text(str(error))}"
+        outcome.result = f"{REFUSED}: {board.redactor.text(str(error))}"
         raise
     finally:
         queue = ask.path.get("queue")

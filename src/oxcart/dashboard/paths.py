@@ -37,8 +37,13 @@ def place_of(scope: MutableMapping[str, Any]) -> Place:
     ahead = next((one for one in (root, below) if one and (path == one or path.startswith(one + "/"))), "")
     raw = scope.get("raw_path")
     text = path if raw is None else raw.split(b"?", 1)[0].decode("latin-1")
-    parts = text.split("/")[1:][ahead.count("/") :]
-    segments = tuple(parts if raw is None else map(_unquoted, parts))
+    parts = text.split("/")[1:]
+    found = tuple(parts if raw is None else map(_unquoted, parts))
+    mounted = tuple(ahead.split("/")[1:])
+    if found[: len(mounted)] != mounted:
+        # What was a slash to the host is none here: rules that it has for the paths below would be passed by.
+        return Place(root, True, False, ())
+    segments = found[len(mounted) :]
     if segments[:2] == API:
         return Place(root, True, False, segments[2:])
     if segments[:1] == API[:1]:

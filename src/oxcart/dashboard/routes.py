@@ -16,14 +16,15 @@ from .handlers import (
     exporting,
     failures,
     jobs,
-    machines,
     marks,
     overview,
     prometheus,
     queues,
+    redis,
     revealing,
     schedulers,
     stats,
+    workers,
 )
 
 Handler = Callable[[Board, Ask], Awaitable[Any]]
@@ -65,8 +66,8 @@ ROUTES = (
     Route("GET", "/alerts", alerts.listed, "view"),
     Route("POST", "/alerts/test", alerts.test, "alerts"),
     Route("GET", "/schedulers", schedulers.listed, "view"),
-    Route("GET", "/workers", machines.workers, "view"),
-    Route("GET", "/redis", machines.redis, "redis"),
+    Route("GET", "/workers", workers.workers, "view"),
+    Route("GET", "/redis", redis.redis, "redis"),
     Route("GET", "/audit", acting.audit, "audit"),
     Route("GET", "/tasks", bulk.listed, "view"),
     Route("GET", "/tasks/{task}", bulk.task, "view"),

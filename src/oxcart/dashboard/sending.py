@@ -8,6 +8,7 @@ import hmac
 import http.client
 import inspect
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
@@ -91,16 +92,33 @@ async def send(where: Destination, message: Message, tries: int = 1 + len(PAUSES
     return failed
 
 
+_STUCK: set[int] = set()
+"""Functions that have not come back for so long that nobody waits for them any more: each holds a thread."""
+
+
 async def _call(function: Send, message: Message) -> tuple[str | None, bool]:
+    if id(function) in _STUCK:
+        return "has not come back from the last time", False
+    ended = threading.Event()
+
+    def run() -> object:
+        try:
+            return function(message)
+        finally:
+            ended.set()
+            _STUCK.discard(id(function))
+
     try:
         async with asyncio.timeout(3 * TIMEOUT_S):
             if inspect.iscoroutinefunction(function):
                 await function(message)
             else:
-                answer = await asyncio.to_thread(function, message)  # it may block
+                answer = await asyncio.to_thread(run)  # it may block
                 if inspect.isawaitable(answer):
                     await answer
     except TimeoutError:
+        if not inspect.iscoroutinefunction(function) and not ended.is_set():
+            _STUCK.add(id(function))
         return "took too long", False
     except Exception as error:
         return f"raised {type(error).__name__}: {error}", True

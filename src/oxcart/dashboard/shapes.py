@@ -79,7 +79,15 @@ class Attention(TypedDict):
     """Something that somebody should look at."""
 
     kind: Literal[
-        "no_workers", "failures", "old_waiting", "paused", "stalled", "redis_memory", "redis_policy", "rate_limited"
+        "no_workers",
+        "failures",
+        "old_waiting",
+        "paused",
+        "stalled",
+        "redis_memory",
+        "redis_policy",
+        "rate_limited",
+        "unreadable",
     ]
     severity: Literal["high", "medium", "low"]
     queue: str | None
@@ -395,7 +403,14 @@ class WorkerRow(TypedDict):
     age: int
     idle: int
     running: list[RunningJob]
-    """As far as jobs say which worker has them: by its name."""
+    """As far as is known: by their locks, or by the worker's name in them."""
+    slots: int | None
+    """How many jobs it runs at once, if it says so: Node's don't."""
+    paused: bool
+    version: str | None
+    """That of the user's program."""
+    process: str | None
+    """Machine and number of the process, the same for all workers in it; None if it doesn't say so."""
     library: str | None
 
 

@@ -278,17 +278,24 @@ async def test_a_running_job_is_cancelled_from_the_page_of_workers(shop: Shop, r
 
 
 async def test_workers_of_one_program_stand_together(site: Site) -> None:
-    worker = {"age": 1000, "idle": 0, "library": "oxcart", "running": []}
+    silent = {"slots": None, "paused": False, "version": None, "process": None, "library": "bullmq", "running": []}
+    worker = {"age": 1000, "idle": 0, **silent}
+    ours = {**worker, "slots": 5, "version": "1.4.2", "process": "web-1:4711", "library": "Oxcart 0.1.0, Python 3.12.1"}
     workers = [
         {**worker, "queue": "email", "name": "shop-1", "address": "10.0.0.1:4001"},
         {**worker, "queue": "reports", "name": "shop-1", "address": "10.0.0.1:4002"},
         {**worker, "queue": "email", "name": "shop-1", "address": "10.0.0.2:4001"},
         {**worker, "queue": "email", "name": None, "address": "10.0.0.2:4002"},
+        {**ours, "queue": "email", "name": "mails", "address": "10.0.0.3:4001"},
+        {**ours, "queue": "reports", "name": None, "address": "10.0.0.3:4002", "paused": True},
     ]
     answer = {"now": 1, "workers": workers, "allowed": True, "unassigned": []}
     await site.context.route(re.compile("/api/v1/workers"), lambda route: route.fulfill(json=answer))
     tab = await site.open("/workers")
-    await expect(tab.page.get_by_text("3 workers on 2 machines with 4 connections")).to_be_visible()
+    await expect(tab.page.get_by_text("4 workers on 3 machines with 6 connections")).to_be_visible()
+    process = tab.page.get_by_role("row", name=re.compile("web-1, process 4711, 2 connections"))
+    for text in ("mails", "0 of 10 slots", "1.4.2", "1 paused", "Oxcart 0.1.0, Python 3.12.1"):
+        await expect(process).to_contain_text(text)
     first = tab.page.get_by_role("row", name=re.compile("10.0.0.1, 2 connections"))
     await expect(first.get_by_role("link", name="email")).to_be_visible()
     await expect(first.get_by_role("link", name="reports")).to_be_visible()

@@ -8,7 +8,7 @@ from ... import JobLocked, JobState, SchedulerError
 from ..ask import Ask
 from ..board import Board
 from ..handlers import acting
-from ..reading import rows
+from ..reading import family, rows
 from .asked import job_of, with_body
 from .changed import Changed
 from .trouble import INVALID, Trouble, bad_body
@@ -86,6 +86,7 @@ async def priority(board: Board, ask: Ask) -> Changed:
 async def remove_unprocessed_children(board: Board, ask: Ask) -> Changed:
     """`PUT /queues/{queue}/{id}/remove-unprocessed-children`."""
     _, job = await job_of(board, ask)
+    await family.check_below(board, ask.access, job.keys, job.id)
     if not (await job.dependency_counts()).get("unprocessed"):
         raise Trouble(400, "JOB_HAS_NO_UNPROCESSED_CHILDREN", f"job {job.id} waits for no children")
     removed = await job.remove_unprocessed_children()

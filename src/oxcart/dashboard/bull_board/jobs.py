@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from ... import FlowProducer
 from ..ask import Ask
 from ..board import Board
 from ..handlers import jobs
-from ..reading import direct, rows
+from ..reading import direct, family, rows
 from . import shapes
 from .asked import clamped, job_of, queue_of
 from .job_shape import app_job
@@ -41,24 +40,23 @@ async def flow(board: Board, ask: Ask) -> shapes.Flow:
     _, job = await job_of(board, ask)
     depth, most = clamped(ask.query, "depth", 10, 20), clamped(ask.query, "maxChildren", 20, 1000)
     top = job if ask.query.get("root") == "node" else await jobs.root_of(board, ask, job)
-    flows = FlowProducer(connection=board.connection, prefix=board.prefix, clock=board.clock)
-    branch = await jobs.grow(board, ask, flows, top, depth, most)
+    branch = await jobs.grow(board, ask, top, depth, most)
     root = await _node(board, ask, branch)
     return {"nodeId": rows.sendable(job.id), "isFlowNode": bool(root["children"]), "flowRoot": root}
 
 
 async def _node(board: Board, ask: Ask, branch: jobs.Branch) -> shapes.FlowNode:
-    job = branch.node.job
+    job = branch.job
     children = await asyncio.gather(*(_node(board, ask, child) for child in branch.children))
     found: shapes.FlowNode = {
         "id": rows.sendable(job.id),
         "name": rows.text_of(board, job.name, rows.PREVIEW),
-        "state": str(branch.node.state or "unknown"),
-        "progress": rows.progress(board, ask.access, job),
+        "state": branch.member.state,
+        "progress": rows.light_progress(board, ask.access, job, branch.member.light.sizes),
         "queueName": job.queue_name,
         "children": list(children),
     }
-    counts = branch.counts
+    counts = branch.member.counts
     if branch.total:
         found["dependencies"] = {
             "processed": counts.get("processed", 0),
@@ -71,6 +69,8 @@ async def _node(board: Board, ask: Ask, branch: jobs.Branch) -> shapes.FlowNode:
     if counts.get("ignored"):
         reasons = await job.ignored_failures()
         found["ignoredChildFailureReasons"] = {
-            rows.sendable(key): rows.text_of(board, reason, rows.LARGEST_WHOLE) for key, reason in reasons.items()
+            rows.sendable(key): rows.text_of(board, reason, rows.LARGEST_WHOLE)
+            for key, reason in reasons.items()
+            if (place := family.place_at(key)) is not None and family.shows(board, ask.access, place.keys)
         }
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 from ... import JobState, QueueNotEmpty
@@ -11,6 +10,7 @@ from ..ask import Ask
 from ..board import Board
 from ..handlers import acting, bulk
 from ..handlers.job_options import read_options
+from ..reading.each import of_each
 from .asked import check_may, queue_of, with_body
 from .changed import Changed
 from .job_shape import app_job
@@ -72,15 +72,15 @@ async def resume(board: Board, ask: Ask) -> Changed:
 async def pause_all(board: Board, ask: Ask) -> Changed:
     """`PUT /queues/pause`: all that the user sees."""
     names = await board.names(ask)
-    await asyncio.gather(*(board.open(name).pause() for name in names))
-    return Changed(f"{len(names)} queues are paused.", {})
+    done = (await of_each(names, lambda name: board.open(name).pause())).at_least_one()
+    return Changed(f"{len(done)} queues are paused.", {})
 
 
 async def resume_all(board: Board, ask: Ask) -> Changed:
     """`PUT /queues/resume`: all that the user sees."""
     names = await board.names(ask)
-    await asyncio.gather(*(board.open(name).resume() for name in names))
-    return Changed(f"{len(names)} queues go on.", {})
+    done = (await of_each(names, lambda name: board.open(name).resume())).at_least_one()
+    return Changed(f"{len(done)} queues go on.", {})
 
 
 async def empty(board: Board, ask: Ask) -> Changed:

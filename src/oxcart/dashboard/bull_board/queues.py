@@ -7,8 +7,9 @@ import asyncio
 from ... import Queue
 from ..ask import Ask
 from ..board import Board
-from ..handlers import machines
 from ..reading import direct, rows
+from ..reading.connected import worker_count
+from ..reading.each import of_each
 from . import shapes
 from .asked import STATUSES, looks_only, queue_of, whole
 from .job_shape import app_job
@@ -30,10 +31,10 @@ async def listed(board: Board, ask: Ask) -> shapes.Queues:
     page, count = whole(ask.query, "page", 1, 10**9), whole(ask.query, "jobsPerPage", _FIRST_PAGE, _MOST_JOBS)
     names = await board.names(ask)
     active = ask.query.get("activeQueue")
-    found = await asyncio.gather(
-        *(_queue(board, ask, board.open(name), status if name == active else None, page, count) for name in names)
+    found = await of_each(
+        names, lambda name: _queue(board, ask, board.open(name), status if name == active else None, page, count)
     )
-    return {"queues": list(found)}
+    return {"queues": [queue for _, queue in found.at_least_one()]}
 
 
 async def _queue(board: Board, ask: Ask, queue: Queue, status: str | None, page: int, count: int) -> shapes.AppQueue:
@@ -45,7 +46,7 @@ async def _queue(board: Board, ask: Ask, queue: Queue, status: str | None, page:
         queue.rate_limit_ttl(),
         queue.scheduler_count(),
     )
-    workers = await machines.worker_count(board, queue)
+    workers = await worker_count(board, queue)
     start = (page - 1) * count
     single = status in (None, "latest")
     jobs = [] if status in (None, "paused") else await _jobs(board, ask, queue, status, 0 if single else start, count)

@@ -10,6 +10,7 @@ from ..ask import Ask
 from ..board import Board
 from ..handlers import schedulers
 from ..reading import rows
+from ..reading.each import of_each
 from . import shapes
 from .asked import queue_of, with_body
 from .changed import Changed
@@ -21,8 +22,8 @@ async def listed(board: Board, ask: Ask) -> shapes.Schedulers:
     """`GET /job-schedulers?queueName=`: of each queue those first that run last."""
     wanted = ask.query.get("queueName")
     queues = [board.open(name) for name in await board.names(ask) if wanted in (None, "", name)]
-    found = await asyncio.gather(*(queue.schedulers(0, schedulers.MOST - 1) for queue in queues))
-    shown = [_scheduler(board, ask, queue, one) for queue, some in zip(queues, found, strict=True) for one in some]
+    found = await of_each(queues, lambda queue: queue.schedulers(0, schedulers.MOST - 1))
+    shown = [_scheduler(board, ask, queue, one) for queue, some in found.at_least_one() for one in some]
     return {"schedulers": list(await asyncio.gather(*shown))}
 
 

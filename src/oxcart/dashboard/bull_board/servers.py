@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..ask import Ask
 from ..board import Board
-from ..handlers import machines
 from ..reading import direct, rows
+from ..reading.connected import clients, workers_of
 from . import shapes
 from .asked import queue_of
 
@@ -13,10 +13,10 @@ from .asked import queue_of
 async def workers(board: Board, ask: Ask) -> shapes.Workers:
     """`GET /queues/{queue}/workers`: null if Redis doesn't let us ask who is connected."""
     queue = await queue_of(board, ask)
-    connected = await machines.clients(board)
+    connected = await clients(board)
     if connected is None:
         return {"workers": None}
-    return {"workers": [_worker(board, client) for client in machines.workers_of(queue, connected)]}
+    return {"workers": [_worker(board, client) for client in workers_of(queue, connected)]}
 
 
 def _worker(board: Board, client: dict[str, str]) -> shapes.Worker:

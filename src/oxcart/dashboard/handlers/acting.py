@@ -19,7 +19,7 @@ from ..ask import (
     not_found,
 )
 from ..board import Board
-from ..reading import rows
+from ..reading import family, rows
 from ..redact import MASK
 from .job_options import read_options
 from .overview import length_in_words
@@ -85,7 +85,7 @@ async def limits(board: Board, ask: Ask) -> shapes.Done:
     """
     queue = await board.queue(ask)
     concurrency = _number_or_none(ask, "concurrency", 1)
-    rate = _rate_limit(ask)
+    rate, release = _rate_limit(ask), ask.given("release", bool, False)  # all is read before anything is done
     said: list[str] = []
     if "concurrency" in ask.body:
         await queue.set_global_concurrency(concurrency)
@@ -97,7 +97,7 @@ async def limits(board: Board, ask: Ask) -> shapes.Done:
         else:
             await queue.set_global_rate_limit(rate[0], rate[1] / 1000)
             said.append(f"at most {rate[0]} jobs in {rate[1] / 1000:g} s")
-    if ask.given("release", bool, False):
+    if release:
         await queue.remove_rate_limit()
         said.append("goes on at once")
     if not said:
@@ -129,8 +129,10 @@ async def promote(board: Board, ask: Ask) -> shapes.Done:
 async def remove(board: Board, ask: Ask) -> shapes.Done:
     """Remove a job, with the children below it unless `children` is false: `{id, children?}`."""
     queue = await board.queue(ask)
-    job_id = ask.given("id", str)
-    if not await queue.remove_job(job_id, children=ask.given("children", bool, True)):
+    job_id, children = ask.given("id", str), ask.given("children", bool, True)
+    if children:
+        await family.check_below(board, ask.access, queue.keys, job_id)
+    if not await queue.remove_job(job_id, children=children):
         raise not_found(f"There is no job {job_id} (any more).")
     return {"done": 1, "text": f"Job {job_id} is removed.", "id": job_id}
 

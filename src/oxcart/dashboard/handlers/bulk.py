@@ -28,7 +28,7 @@ from ..ask import (
     not_found,
 )
 from ..board import Board
-from ..reading import direct, rows
+from ..reading import direct, family, rows
 from ..reading.finding import FINISHED, Wanted
 
 log = logging.getLogger("oxcart.dashboard")
@@ -237,12 +237,14 @@ class Run:
         if not self._target.fits(self._board, self._access, job):
             return
         try:
+            if self._target.action == "remove":
+                await family.check_below(self._board, self._access, job.keys, job.id)
             changed = await _DO[self._target.action](job)
         except (JobNotFound, InvalidState):
             self.shape["skipped"] += 1  # it has moved on meanwhile: nothing is left to do
         except ConnectionFailed:
             raise
-        except OxcartError as error:
+        except (OxcartError, Refusal) as error:
             self.shape["failed"] += 1
             self._problem(str(error))
         else:
@@ -307,6 +309,7 @@ async def ended(board: Board, task_id: str) -> None:
 async def close(board: Board) -> None:
     """End the tasks of this board: the server goes down."""
     await runs_of(board).close()
+    _RUNS.pop(board, None)  # its tasks hold the board, so it would not go by itself
 
 
 # -------------------------------------------------------------------------------------------------------- handlers

@@ -95,13 +95,20 @@ async def export(board: Board, ask: Ask) -> File:
     source = _source(board, ask, queue)
     if _running(board) >= MOST_AT_ONCE:
         raise Refusal(429, "too_many", f"{MOST_AT_ONCE} exports run already. Wait until one is done.")
-    total = await source.total()
-    batches = source.batches()
-    # What can't be right, or a Redis that is away, is told while there is still a way to tell it.
-    first = await anext(batches, None)
+    _RUNNING[board] = _running(board) + 1
+    try:
+        total = await source.total()
+        batches = source.batches()
+        # What can't be right, or a Redis that is away, is told while there is still a way to tell it.
+        first = await anext(batches, None)
+    except BaseException:
+        _RUNNING[board] = _running(board) - 1
+        raise
+    pieces = _pieces(board, queue, _WRITERS[kind](), first, batches)
+    head = await anext(pieces)  # it has begun: from here on it is its own end that makes room, even if nobody reads it
     day = datetime.fromtimestamp(board.clock() / 1000, UTC)
     return File(
-        _pieces(board, queue, _WRITERS[kind](), first, batches),
+        _joined(head, pieces),
         MEDIA[kind],
         f"{queue.name}-{source.name}-{day:%Y-%m-%d}.{kind}",
         {"X-Oxcart-Total": str(total), "X-Oxcart-Limit": str(MOST)},
@@ -205,8 +212,7 @@ def _running(board: Board) -> int:
 async def _pieces(
     board: Board, queue: Queue, writer: Writer, first: Batch | None, batches: AsyncIterator[Batch]
 ) -> AsyncIterator[str]:
-    """The file, some jobs at a time."""
-    _RUNNING[board] = _running(board) + 1
+    """The file, some jobs at a time. It was counted as one that runs."""
     ends = time.monotonic() + SECONDS
     written = 0
     cut: str | None = None
@@ -231,6 +237,15 @@ async def _pieces(
     finally:
         _RUNNING[board] = _running(board) - 1
         await cast(Any, batches).aclose()
+
+
+async def _joined(head: str, pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    try:
+        yield head
+        async for piece in pieces:
+            yield piece
+    finally:
+        await cast(Any, pieces).aclose()
 
 
 async def _due_times(board: Board, queue: Queue, batch: Batch) -> dict[str, int]:
@@ -307,16 +322,22 @@ def _cell(name: str, value: Any) -> str:
     return guarded(value) if isinstance(value, str) else str(value)
 
 
-_LIVE = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\x00-\x1f]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SIGNS = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_UNSEEN = r"\s\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+_LIVE = re.compile(rf"[{_UNSEEN}]*{_SIGNS}|[\x00-\x1f\x7f-\x9f]")
+# Where another character than the comma separates, as in most of Europe, a cell begins behind that one. What stands
+# between holds no separator, so that a text of many is gone through once.
+_LIVE_WITHIN = re.compile(rf"([;\t\r\n](?:(?![;\t\r\n])[{_UNSEEN}])*)(?={_SIGNS})")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def guarded(text: str) -> str:
     """A text that no spreadsheet takes for a formula, and that does nothing to a terminal."""
-    if text[:1].isalnum() and text.isprintable():
+    if text[:1].isalnum() and text.isprintable() and ";" not in text:
         return text
     begins_live = _LIVE.match(text) is not None
     text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    text = _LIVE_WITHIN.sub(r"\1'", text)
     return f"'{text}" if begins_live else text
 
 

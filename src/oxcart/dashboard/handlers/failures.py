@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from .. import shapes
 from ..ask import Ask
 from ..board import Board
 from ..reading import direct, rows, traces
+from ..reading.each import of_each
 from ..reading.kept import kept
 from ..reading.recorded import with_recorder
 from ..reading.recorded_failures import Recorded, recorded_failures
@@ -41,9 +41,9 @@ async def groups(board: Board, ask: Ask) -> shapes.Failures:
 
 
 async def _look(board: Board, names: list[str], most: int = MOST) -> shapes.Failures:
-    queues = [board.open(name) for name in names]
-    counts = await asyncio.gather(*(queue.counts("failed") for queue in queues))
-    failed = {queue.name: count["failed"] for queue, count in zip(queues, counts, strict=True) if count["failed"]}
+    counts = (await of_each([board.open(name) for name in names], lambda queue: queue.counts("failed"))).at_least_one()
+    queues = [queue for queue, _ in counts]
+    failed = {queue.name: count["failed"] for queue, count in counts if count["failed"]}
     share = max(most // max(len(failed), 1), LEAST)
     found = _Groups(board.clock())
     for queue in queues:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ... import FlowNode as Node
-from ... import (
-    FlowProducer,
-    Job,
-    Keep,
-    Queue,
-)
+from ... import Job, Keep, Queue
+from ...protocol.calls.family import Place
 from .. import shapes
 from ..ask import Ask, not_found
 from ..board import Board
-from ..reading import direct, rows, traces
+from ..reading import direct, family, rows, traces
 
 LARGEST = 256 * 1024
 """Data of more characters are cut, unless all of them are asked for."""
@@ -150,25 +143,20 @@ def timeline(row: shapes.JobRow, job: Job) -> list[shapes.Moment]:
 
 def parent_of(board: Board, ask: Ask, job: Job) -> shapes.JobRef | None:
     """The parent of a job, if the user sees its queue."""
-    found = _reference(job)
-    if found is None:
-        return None
-    prefix, queue, job_id = found
-    if prefix != board.prefix or not ask.access.sees(queue):
-        return None
-    return {"queue": queue, "id": rows.sendable(job_id)}
+    place = _parent_place(board, ask, job)
+    return None if place is None else {"queue": place.keys.name, "id": rows.sendable(place.id)}
 
 
-def _reference(job: Job) -> tuple[str, str, str] | None:
-    """Prefix, queue and id of a job's parent."""
+def _parent_place(board: Board, ask: Ask, job: Job) -> Place | None:
+    """Where the parent of a job is, if the user sees its queue."""
     parent = job.parent
     if isinstance(parent, dict):
         told = cast(dict[str, Any], parent)
         queue_key, job_id = str(told.get("queueKey", "")), str(told.get("id", ""))
     else:
         queue_key, _, job_id = (job.parent_key or "").rpartition(":")
-    prefix, _, queue = queue_key.rpartition(":")
-    return (prefix, queue, job_id) if prefix and queue and job_id else None
+    place = family.place_at(f"{queue_key}:{job_id}") if job_id else None
+    return place if place is not None and family.shows(board, ask.access, place.keys) else None
 
 
 def _option(job: Job, name: str) -> object:
@@ -226,19 +214,21 @@ async def logs(board: Board, ask: Ask) -> shapes.Logs:
 class Branch:
     """A job of a flow, and what was found below it."""
 
-    node: Node
+    member: family.Member
     children: list[Branch] = field(default_factory=list["Branch"])
-    counts: dict[str, int] = field(default_factory=dict[str, int])
-    """How many children it has, by what became of them."""
+
+    @property
+    def job(self) -> Job:
+        return self.member.light.job
 
     @property
     def total(self) -> int:
         """How many children it has in all."""
-        return sum(self.counts.values())
+        return sum(self.member.counts.values())
 
     @property
     def place(self) -> tuple[str, str]:
-        return self.node.job.queue_name, self.node.job.id
+        return self.job.queue_name, self.job.id
 
 
 async def flow(board: Board, ask: Ask) -> shapes.Flow:
@@ -247,8 +237,7 @@ async def flow(board: Board, ask: Ask) -> shapes.Flow:
     job = await _job(queue, ask)
     depth, most = ask.whole("depth", 5, 1, 10), ask.whole("children", 20, 1, 100)
     top = await root_of(board, ask, job) if ask.flag("whole") else job
-    flows = FlowProducer(connection=board.connection, prefix=board.prefix, clock=board.clock)
-    branch = await grow(board, ask, flows, top, depth, most)
+    branch = await grow(board, ask, top, depth, most)
     root = _shown_node(board, ask, branch)
     return {"now": board.clock(), "root": root, "of": {"queue": queue.name, "id": rows.sendable(job.id)}}
 
@@ -257,74 +246,61 @@ async def root_of(board: Board, ask: Ask, job: Job) -> Job:
     """The highest job above it that is there and that the user may see."""
     seen = {(job.queue_name, job.id)}
     for _ in range(HIGHEST):
-        found = _reference(job)
-        if found is None or found[0] != board.prefix or not ask.access.sees(found[1]):
+        place = _parent_place(board, ask, job)
+        above = None if place is None else await family.member(board, place, 0)
+        if above is None or (above.light.job.queue_name, above.light.job.id) in seen:
             break
-        above = await board.open(found[1]).job(found[2])
-        if above is None or (above.queue_name, above.id) in seen:
-            break
-        seen.add((above.queue_name, above.id))
-        job = above
+        job = above.light.job
+        seen.add((job.queue_name, job.id))
     return job
 
 
-async def grow(board: Board, ask: Ask, flows: FlowProducer, top: Job, depth: int, most: int) -> Branch:
+async def grow(board: Board, ask: Ask, top: Job, depth: int, most: int) -> Branch:
     """Read a tree level by level, so that its size can be bounded."""
-    first = await flows.get(top.queue_name, top.id, depth=2, max_children=most)
+    first = await family.member(board, Place(top.keys, top.id), most)
     if first is None:
         raise not_found(f"There is no job {top.id} in {top.queue_name} (any more).")
     root = Branch(first)
     seen = {root.place}
     level = [root]
-    for further in range(depth):
-        await _count_children(level)
-        parents = [branch for branch in level if branch.total]
-        if further == depth - 1 or not parents:
-            break
-        if further:
-            found = await asyncio.gather(*(flows.get(*one.place, depth=2, max_children=most) for one in parents))
-            for branch, node in zip(parents, found, strict=True):
-                branch.node = node or branch.node
-        level = list(_children(board, ask, parents, seen, most))
+    for _ in range(depth - 1):
+        for branch in level:
+            await _grow_children(board, ask, branch, seen, most)
+        level = [child for branch in level for child in branch.children]
     return root
 
 
-async def _count_children(level: list[Branch]) -> None:
-    counts = await asyncio.gather(*(branch.node.job.dependency_counts() for branch in level))
-    for branch, count in zip(level, counts, strict=True):
-        branch.counts = count
-
-
-def _order(branch: Node) -> tuple[str, list[tuple[int, int | str]]]:
-    """Children in the order in which they were added, those of one moment by their ids: 2 before 10."""
-    parts = re.findall(r"\d{1,15}|\D+|\d+", branch.job.id)
-    natural: list[tuple[int, int | str]] = [
-        (0, int(part)) if part[0].isdecimal() and len(part) < 16 else (1, part) for part in parts
+async def _grow_children(board: Board, ask: Ask, branch: Branch, seen: set[tuple[str, str]], most: int) -> None:
+    """Add its children, as far as the user may see them and there is room."""
+    room = min(most, MOST_NODES - len(seen))
+    wanted = [
+        place
+        for place in branch.member.children
+        if (place.keys.name, place.id) not in seen and family.shows(board, ask.access, place.keys)
     ]
-    return branch.job.record.fields.get("timestamp", ""), natural
+    while wanted and len(branch.children) < room:
+        free = room - len(branch.children)
+        # Some may be gone; then there is room for others.
+        found = await asyncio.gather(*(family.member(board, place, most) for place in wanted[:free]))
+        branch.children += [Branch(member) for member in found if member is not None]
+        wanted = wanted[free:]
+    branch.children.sort(key=_age)
+    seen.update(child.place for child in branch.children)
 
 
-def _children(board: Board, ask: Ask, parents: list[Branch], seen: set[tuple[str, str]], most: int) -> Iterator[Branch]:
-    """The next level, as far as the user may see it and there is room."""
-    for branch in parents:
-        for child in sorted(branch.node.children, key=_order):
-            below = Branch(child)
-            hidden = child.job.keys.queue_prefix != board.prefix or not ask.access.sees(child.job.queue_name)
-            if hidden or below.place in seen or len(branch.children) >= most or len(seen) >= MOST_NODES:
-                continue
-            seen.add(below.place)
-            branch.children.append(below)
-            yield below
+def _age(branch: Branch) -> str:
+    """Children show in the order in which they were added; those of one moment as they are sorted already."""
+    return branch.job.record.fields.get("timestamp", "")
 
 
 def _shown_node(board: Board, ask: Ask, branch: Branch) -> shapes.FlowNode:
-    job = branch.node.job
+    job = branch.job
     return {
         "queue": job.queue_name,
         "id": rows.sendable(job.id),
         "name": rows.text_of(board, job.name, rows.PREVIEW),
-        "state": str(branch.node.state or "unknown"),
-        "progress": rows.progress(board, ask.access, job),
+        "state": branch.member.state,
+        "progress": rows.light_progress(board, ask.access, job, branch.member.light.sizes),
         "failed_reason": rows.first_line(board, job.failed_reason),
         "children": [_shown_node(board, ask, child) for child in branch.children],
         "more": max(branch.total - len(branch.children), 0),

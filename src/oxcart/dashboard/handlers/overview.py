@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from typing import Literal
 
 from .. import shapes
 from ..ask import Ask
 from ..board import Board
-from . import machines, queues
+from ..pulse import QUIET_S
+from ..reading import rows
+from ..reading.each import is_forbidden, of_each
+from . import queues, redis
 
 MINUTE_MS = 60_000
 OLD_MS = 5 * MINUTE_MS
 VERY_OLD_MS = 60 * MINUTE_MS
+FEW = 100
+EACH_S = 0.02
+"""Of more than a few queues, rows will do that are no older than this for each of them: one takes milliseconds."""
+
 RECENT = 10
 """Failures of so many minutes are news."""
 
@@ -20,6 +27,7 @@ _ORDER = {"high": 0, "medium": 1, "low": 2}
 _KINDS = (
     "no_workers",
     "stalled",
+    "unreadable",
     "redis_policy",
     "redis_memory",
     "failures",
@@ -34,13 +42,32 @@ Severity = Literal["high", "medium", "low"]
 async def overview(board: Board, ask: Ask) -> shapes.Overview:
     """`GET /overview`."""
     names = await board.names(ask)
-    rows = await asyncio.gather(*(queues.row_of(board, board.open(name)) for name in names))
+    spare_s = min(len(names) * EACH_S, QUIET_S) if len(names) > FEW else 0.0
+    answers = await of_each(names, lambda name: queues.row_of(board, board.open(name), spare_s))
+    if all(is_forbidden(error) for _, error in answers.unreadable):
+        answers.at_least_one()  # with no right to anything, all there is to tell is this
     now = board.clock()
-    found = [item for row in rows for item in attention(row, now)]
+    found = [item for _, row in answers.found for item in attention(row, now)]
+    found += unreadable(board, answers.unreadable)
     if ask.access.may("redis"):
-        found += redis_attention(await machines.health(board))
+        found += redis_attention(await redis.health(board))
     found.sort(key=lambda item: (_ORDER[item["severity"]], _KINDS.index(item["kind"]), -(item["count"] or 0)))
-    return {"now": now, "queues": list(rows), "attention": found}
+    return {"now": now, "queues": [row for _, row in answers.found], "attention": found}
+
+
+def unreadable(board: Board, told: Sequence[tuple[str, Exception]]) -> list[shapes.Attention]:
+    """Queues that have no row: those with damaged keys, and together those that our user in Redis may not read."""
+    found: list[shapes.Attention] = []
+    for name, error in told:
+        if not is_forbidden(error):
+            why = rows.text_of(board, str(error), rows.PREVIEW)
+            found.append(_item("unreadable", "high", name, f"{rows.sendable(name)} can't be read: {why}", None, None))
+    hidden = [name for name, error in told if is_forbidden(error)]
+    if hidden:
+        which = ", ".join(map(rows.sendable, hidden[:3])) + (f" and {len(hidden) - 3:,} more" if hidden[3:] else "")
+        text = f"Redis does not let this dashboard read {which}"
+        found.append(_item("unreadable", "low", hidden[0], text, len(hidden), None))
+    return found
 
 
 def attention(row: shapes.QueueRow, now: int) -> list[shapes.Attention]:
@@ -88,11 +115,11 @@ def _failures(row: shapes.QueueRow) -> shapes.Attention:
 def redis_attention(health: shapes.Redis) -> list[shapes.Attention]:
     """What of the server somebody should look at."""
     found: list[shapes.Attention] = []
-    policy, share = health["policy"], machines.memory_share(health)
+    policy, share = health["policy"], redis.memory_share(health)
     if policy and policy != "noeviction":
         text = f"Redis may delete jobs when its memory is full: maxmemory-policy is {policy}"
         found.append(_item("redis_policy", "high" if health["maximum"] else "medium", None, text, None, None))
-    if share >= machines.MEMORY_NEAR:
+    if share >= redis.MEMORY_NEAR:
         text = f"Redis uses {share:.0%} of the memory that it may use"
         found.append(_item("redis_memory", "high" if share >= 0.95 else "medium", None, text, None, None))
     return found
@@ -100,7 +127,15 @@ def redis_attention(health: shapes.Redis) -> list[shapes.Attention]:
 
 def _item(
     kind: Literal[
-        "no_workers", "failures", "old_waiting", "paused", "stalled", "redis_memory", "redis_policy", "rate_limited"
+        "no_workers",
+        "failures",
+        "old_waiting",
+        "paused",
+        "stalled",
+        "redis_memory",
+        "redis_policy",
+        "rate_limited",
+        "unreadable",
     ],
     severity: Severity,
     queue: str | None,

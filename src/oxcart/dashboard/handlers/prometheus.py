@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 
 from ...tally import Tally
 from ..ask import Ask
 from ..board import Board
 from ..reading import rows
+from ..reading.each import of_each
 from ..reading.kept import kept
 from ..reading.recorded import LONGEST_NAME, tallies, with_recorder
 from ..web.answers import File
@@ -38,7 +38,8 @@ async def prometheus(board: Board, ask: Ask) -> File:
 
 async def _prometheus(board: Board, names: Sequence[str]) -> str:
     queues = [board.open(name) for name in names]
-    texts = await asyncio.gather(*(queue.prometheus() for queue in queues))
+    answers = (await of_each(queues, lambda queue: queue.prometheus())).at_least_one()
+    queues, texts = [queue for queue, _ in answers], [text for _, text in answers]
     counted: list[tuple[str, dict[str, Tally]]] = []
     for queue in await with_recorder(board, queues):
         shown: dict[str, Tally] = {}

@@ -11,9 +11,9 @@ from .. import shapes
 from ..ask import Ask, invalid
 from ..board import Board
 from ..reading import direct, finding, rows
+from ..reading.connected import worker_count
 from ..reading.finding import FINISHED, STATES, Wanted
 from ..reading.kept import kept
-from . import machines
 
 MOST_ROWS = 200
 LATENCY_FRESH_S = 30
@@ -37,18 +37,26 @@ async def detail(board: Board, ask: Ask) -> shapes.QueueDetail:
     return {**row, "now": board.clock(), "rate_limit": rate, "version": version}
 
 
-async def row_of(board: Board, queue: Queue) -> shapes.QueueRow:
-    """A queue in the overview: a few calls, the same number whatever it holds; none while nothing happens in it."""
-    good_since = board.pulse.good_since(queue.name)
+async def row_of(board: Board, queue: Queue, spare_s: float = 0.0) -> shapes.QueueRow:
+    """A queue in the overview: a few calls, no more if it holds more; none while nothing happens in it.
+
+    With `spare_s`, one that is no older than this will do.
+    """
+    good_since = board.pulse.good_since(queue.name, spare_s)
     if good_since is None:
         return await _row_of(board, queue)
     return await kept(board).since(("row", queue.name), good_since, lambda: _row_of(board, queue))
 
 
 async def _row_of(board: Board, queue: Queue) -> shapes.QueueRow:
-    state, work, times = await asyncio.gather(_state_of_row(queue), _work_of_row(board, queue), latency(board, queue))
+    state, minutes, workers = await asyncio.gather(
+        _state_of_row(queue), minutes_of(board, queue, HOUR), worker_count(board, queue)
+    )
     counted, paused, concurrency, limited_s, schedulers = state
-    oldest, minutes, workers = work
+    # What can't have an answer is not asked: most of very many queues have nothing in them.
+    waits, ended = counted["waiting"] + counted["prioritized"], counted["completed"] + counted["failed"]
+    oldest = await oldest_waiting(board, queue) if waits else None
+    times = await latency(board, queue) if ended else NO_LATENCY
     return {
         "name": queue.name,
         "counts": rows.counts_of(counted),
@@ -71,12 +79,6 @@ async def _state_of_row(queue: Queue) -> tuple[dict[str, int], bool, int | None,
         queue.global_concurrency(),
         queue.rate_limit_ttl(),
         queue.scheduler_count(),
-    )
-
-
-async def _work_of_row(board: Board, queue: Queue) -> tuple[int | None, shapes.MinuteCounts, int | None]:
-    return await asyncio.gather(
-        oldest_waiting(board, queue), minutes_of(board, queue, HOUR), machines.worker_count(board, queue)
     )
 
 
@@ -175,6 +177,9 @@ class Latency(TypedDict):
     p50: int | None
     p95: int | None
     wait_p95: int | None
+
+
+NO_LATENCY = Latency(p50=None, p95=None, wait_p95=None)
 
 
 async def latency(board: Board, queue: Queue) -> Latency:

@@ -25,6 +25,7 @@ from ..ask import (
 )
 from ..board import Board
 from ..reading import history, rows
+from ..reading.each import of_each
 from ..redact import MASK
 from .job_options import read_options
 
@@ -41,19 +42,21 @@ LATE_MS = 60_000
 async def listed(board: Board, ask: Ask) -> shapes.Schedulers:
     """`GET /schedulers?queue=`: those that run next come first."""
     names = await board.chosen(ask)
-    found = await asyncio.gather(*(_all_of(board.open(name)) for name in names))
-    most = max(3, min(MOST_RUNS, RUNS_IN_ALL // max(sum(map(len, found)), 1)))
-    runs = await asyncio.gather(
-        *(history.runs(board, board.open(name), some, most) for name, some in zip(names, found, strict=True))
-    )
+    found = [(name, some) for name, some in await _all_in(board, names) if some]
+    most = max(3, min(MOST_RUNS, RUNS_IN_ALL // max(sum(len(some) for _, some in found), 1)))
+    runs = await of_each(found, lambda one: history.runs(board, board.open(one[0]), one[1], most))
     now = board.clock()
     rows_ = [
         scheduler_row(board, ask.access, name, scheduler, now, ran.get(scheduler.id, []))
-        for name, some, ran in zip(names, found, runs, strict=True)
+        for (name, some), ran in runs.at_least_one()
         for scheduler in some
     ]
     rows_.sort(key=lambda row: (row["ended"], row["paused"] is not None, row["next"] is None, row["next"] or 0))
     return {"now": now, "schedulers": rows_}
+
+
+async def _all_in(board: Board, names: list[str]) -> list[tuple[str, list[Scheduler]]]:
+    return (await of_each(names, lambda name: _all_of(board.open(name)))).at_least_one()
 
 
 async def _all_of(queue: Queue) -> list[Scheduler]:

@@ -23,6 +23,7 @@ from ...errors import (
     ServerRefused,
 )
 from ...protocol.call import call
+from ...protocol.keys import Keys
 from ...protocol.record import JobRecord
 from ...protocol.states import HOLDERS as KEYS
 from ..board import Board
@@ -200,7 +201,7 @@ async def _walk_set(
         if not flat:
             return
         job_id, score = str(flat[-3]), str(flat[-2])
-        yield [_light(board, queue, reading, str(flat[at]), flat[at + 2]) for at in range(0, len(flat), 3)]
+        yield [light(board, queue.keys, reading, str(flat[at]), flat[at + 2]) for at in range(0, len(flat), 3)]
 
 
 async def _walk_list(
@@ -259,12 +260,12 @@ async def _in_range(
     )
     in_all, *flat = await board.connection.run(asked)
     found = [
-        (str(flat[at]), _light(board, queue, reading, str(flat[at]), flat[at + 1])) for at in range(0, len(flat), 2)
+        (str(flat[at]), light(board, queue.keys, reading, str(flat[at]), flat[at + 1])) for at in range(0, len(flat), 2)
     ]
     return found, in_all
 
 
-def _light(board: Board, queue: Queue, reading: Reading, job_id: str, found: Any) -> Light | None:
+def light(board: Board, keys: Keys, reading: Reading, job_id: str, found: Any) -> Light | None:
     """A job of what was read; None if nothing is there."""
     if found is None:
         return None
@@ -275,7 +276,7 @@ def _light(board: Board, queue: Queue, reading: Reading, job_id: str, found: Any
         record = JobRecord(job_id, {name: value for name, value in values if isinstance(value, str)})
         sizes = {name: value for name, value in values if isinstance(value, int)}
     kind = DamagedJob if record.damage() else Job
-    return Light(kind(record, queue.keys, board.connection, clock=board.clock), sizes)
+    return Light(kind(record, keys, board.connection, clock=board.clock), sizes)
 
 
 async def finished_between(board: Board, queue: Queue, state: str, since: str, until: str) -> int:

@@ -10,6 +10,7 @@ from ... import Queue
 from ...errors import FORBIDDEN, ServerRefused
 from ...tally import MINUTE_MS, Tally, total
 from ..board import Board
+from .each import of_each
 
 LONGEST_NAME = 200
 """So much of a job's name is shown beside its numbers."""
@@ -27,8 +28,8 @@ async def ask_redis(board: Board, *command: str | int | float) -> Any:
 
 async def with_recorder(board: Board, queues: Sequence[Queue]) -> list[Queue]:
     """Those of the queues that have a worker with a recorder, or had one."""
-    there = await asyncio.gather(*(ask_redis(board, "EXISTS", queue.keys.step_total) for queue in queues))
-    return [queue for queue, found in zip(queues, there, strict=True) if found]
+    there = await of_each(queues, lambda queue: ask_redis(board, "EXISTS", queue.keys.step_total))
+    return [queue for queue, found in there.found if found]
 
 
 async def tallies(board: Board, key: str, name: str | None = None) -> dict[str, Tally]:

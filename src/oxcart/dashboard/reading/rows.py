@@ -57,7 +57,7 @@ def row(
         "due": due,
         "started": whole(fields.get("processedOn")),
         "finished": whole(fields.get("finishedOn")),
-        "progress": size_in_words(sizes["progress"]) if "progress" in sizes else progress(board, access, job),
+        "progress": light_progress(board, access, job, sizes),
         "priority": whole(fields.get("priority")) or 0,
         "attempts_made": job.attempts_made,
         "attempts": max(int(attempts), 1) if is_number(attempts) else 1,
@@ -102,6 +102,11 @@ def size_in_words(size: int) -> str:
 def progress(board: Board, access: Access, job: Job) -> Any:
     """A number, or whatever the processor said, shortened."""
     return progress_of(board, access, job.queue_name, job.progress)
+
+
+def light_progress(board: Board, access: Access, job: Job, sizes: Mapping[str, int]) -> Any:
+    """The same; of one that was not read since it is large, how large it is."""
+    return size_in_words(sizes["progress"]) if "progress" in sizes else progress(board, access, job)
 
 
 def progress_of(board: Board, access: Access, queue: str, value: Any) -> Any:

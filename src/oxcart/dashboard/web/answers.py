@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import category
 from urllib.parse import quote
 
 import orjson
@@ -17,6 +18,8 @@ from starlette.responses import Response, StreamingResponse
 from .assets import takes_gzip
 
 _WORTH_PACKING = 2048
+_UNSEEN = ("Cf", "Zl", "Zp")
+"""Kinds of characters: formats, separators of lines and of paragraphs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ def file_response(file: File, request: HTTPConnection) -> Response:
 
 def attachment(name: str) -> str:
     """How a header says the name of a file, whatever characters a queue's name has put into it."""
-    safe = re.sub(r'[\x00-\x1f\x7f-\x9f\\/:*?"<>|\ud800-\udfff]', "-", name).strip(". ") or "file"
+    safe = re.sub(r'[\x00-\x1f\x7f-\x9f\\/:*?"<>|\ud800-\udfff]', "-", name)
+    # What can't be seen may turn the order around, so that an ending looks like another.
+    safe = "".join("-" if category(one) in _UNSEEN else one for one in safe).strip(". ") or "file"
     plain = re.sub(r"[^\x20-\x7e]", "-", safe)
     said = f'attachment; filename="{plain}"'
     return said if plain == safe else f"{said}; filename*=UTF-8''{quote(safe, safe='')}"

@@ -64,6 +64,8 @@ class Basic:
             self._users[name] = check, _access_of(name, access), slow
         self._nobody = self._plain_checker(secrets.token_hex())
         self._right: dict[bytes, Access] = {}
+        self._checked: dict[bytes, asyncio.Task[Access | None]] = {}
+        """Log-ins that are being looked at: the first requests of a page come all at once."""
         self._wrong = Buckets(_TRIES, _TRIES_S)
 
     async def __call__(self, request: HTTPConnection) -> Access | None:
@@ -73,16 +75,26 @@ class Basic:
         seen = self._digest(header)
         if (known := self._right.get(seen)) is not None:
             return known
-        address = request.client.host if request.client else ""
-        if (wait := self._wrong.wait(address)) > 0:
-            raise Refusal(429, "too_many", f"Too many wrong passwords. Try again in {wait:.0f} s.")
-        access = await self._check(header)
-        if access is None:
-            self._wrong.take(address)
-            return None
-        if len(self._right) >= _REMEMBERED:
-            self._right.clear()
-        self._right[seen] = access
+        task = self._checked.get(seen)
+        if task is None or task.get_loop() is not asyncio.get_running_loop():
+            address = request.client.host if request.client else ""
+            # Counted as wrong before it is looked at, which takes a while: else many could be tried meanwhile.
+            if not self._wrong.take(address):
+                wait = max(1, round(self._wrong.wait(address)))
+                raise Refusal(429, "too_many", f"Too many wrong passwords. Try again in {wait} s.")
+            task = self._checked[seen] = asyncio.ensure_future(self._look(seen, header, address))
+        return await asyncio.shield(task)
+
+    async def _look(self, seen: bytes, header: str, address: str) -> Access | None:
+        try:
+            access = await self._check(header)
+        finally:
+            self._checked.pop(seen, None)
+        if access is not None:
+            self._wrong.give_back(address)
+            if len(self._right) >= _REMEMBERED:
+                self._right.clear()
+            self._right[seen] = access
         return access
 
     async def _check(self, header: str) -> Access | None:

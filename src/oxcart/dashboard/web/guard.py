@@ -51,6 +51,11 @@ class Buckets:
             self._left.popitem(last=False)
         return enough
 
+    def give_back(self, key: str) -> None:
+        """Undo a `take`."""
+        if key in self._left:
+            self._left[key] = min(self._most, self._level(key) + 1), self._now()
+
     def _level(self, key: str) -> float:
         left, at = self._left.get(key, (self._most, self._now()))
         return min(self._most, left + (self._now() - at) * self._rate)

@@ -1,102 +1,16 @@
-"""Machines: the workers that are connected, and the Redis that holds it all."""
+"""Redis: the server that holds it all, how it is, and what endangers jobs."""
 
 from __future__ import annotations
 
 import asyncio
 
-from ... import Queue
 from .. import shapes
-from ..access import Access
 from ..ask import Ask
 from ..board import Board
 from ..reading import direct, rows
 from ..reading.kept import kept
 
-CLIENTS_FRESH_S = 10
-"""Listing the clients costs the server more the more there are: once in so long, for all who look."""
-
 INFO_FRESH_S = 2
-MOST_RUNNING = 100
-"""How many active jobs of a queue are looked at."""
-
-RUNNING = ("name", "processedOn", "progress", "pb")
-
-
-async def clients(board: Board) -> list[dict[str, str]] | None:
-    """Who is connected to Redis, as of some seconds ago; None if it doesn't tell us."""
-    return await kept(board).get("clients", CLIENTS_FRESH_S, lambda: direct.clients(board))
-
-
-def workers_of(queue: Queue, connected: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Those of the clients that work a queue, each with its own name as `worker` if it has one."""
-    unnamed = queue.keys.client_name(None)
-    named = f"{unnamed}:w:"
-    found: list[dict[str, str]] = []
-    for client in connected:
-        name = client.get("name", "")
-        if name == unnamed:
-            found.append(client)
-        elif name.startswith(named):
-            found.append({**client, "worker": name.removeprefix(named)})
-    return found
-
-
-async def worker_count(board: Board, queue: Queue) -> int | None:
-    """How many workers a queue has; None if Redis doesn't tell us."""
-    connected = await clients(board)
-    return None if connected is None else len(workers_of(queue, connected))
-
-
-async def workers(board: Board, ask: Ask) -> shapes.Workers:
-    """`GET /workers?queue=`: who is connected, and what each runs as far as its jobs say so."""
-    queues = [board.open(name) for name in await board.chosen(ask)]
-    connected = await clients(board)
-    running = await asyncio.gather(*(_running(board, ask.access, one) for one in queues))
-    found: list[shapes.WorkerRow] = []
-    unassigned: list[shapes.RunningJob] = []
-    for queue, jobs in zip(queues, running, strict=True):
-        listed = [_worker(board, queue, client) for client in workers_of(queue, connected or [])]
-        # Workers may share a name: then the first of them shows the jobs of all.
-        by_name = {row["name"]: row for row in reversed(listed) if row["name"] is not None}
-        for worker, job in jobs:
-            by_name[worker]["running"].append(job) if worker in by_name else unassigned.append(job)
-        found += listed
-    return {"now": board.clock(), "workers": found, "allowed": connected is not None, "unassigned": unassigned}
-
-
-async def _running(board: Board, access: Access, queue: Queue) -> list[tuple[str, shapes.RunningJob]]:
-    """The active jobs of a queue, each with the name of its worker if it says so."""
-    found: list[tuple[str, shapes.RunningJob]] = []
-    for job_id, name, started, progress, worker in await direct.columns(
-        board, queue, "active", RUNNING, 0, MOST_RUNNING
-    ):
-        value = rows.decode(progress)
-        job: shapes.RunningJob = {
-            "queue": queue.name,
-            "id": rows.sendable(job_id),
-            "name": rows.text_of(board, name, rows.PREVIEW),
-            "started": rows.whole(started),
-            "progress": rows.progress_of(board, access, queue.name, 0 if value is None else value),
-        }
-        found.append((rows.text_of(board, worker, rows.PREVIEW), job))
-    return found
-
-
-def _worker(board: Board, queue: Queue, client: dict[str, str]) -> shapes.WorkerRow:
-    name = client.get("worker")
-    library = " ".join(word for word in (client.get("lib-name", ""), client.get("lib-ver", "")) if word)
-    return {
-        "queue": queue.name,
-        "name": None if name is None else rows.text_of(board, name, rows.PREVIEW),
-        "address": client.get("addr", ""),
-        "age": 1000 * (rows.whole(client.get("age")) or 0),
-        "idle": 1000 * (rows.whole(client.get("idle")) or 0),
-        "running": [],
-        "library": library or None,
-    }
-
-
-# ------------------------------------------------------------------------------------------------------- Redis
 
 
 async def redis(board: Board, ask: Ask) -> shapes.Redis:
