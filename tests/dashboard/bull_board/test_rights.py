@@ -337,3 +337,16 @@ async def test_a_function_that_masks_is_asked_too(plain: Open, queue: Queue) -> 
     await queue.add("job", {"letter": "dear"}, job_id="it")
     client = plain(queues=[queue.name], redact=Redactor([], lambda _, value: "(a letter)"))
     assert (await client.get(f"/queues/{queue.name}/it")).json()["job"]["data"] == "(a letter)"
+
+
+async def test_the_schema_of_a_queues_data_is_any_of_those_of_its_jobs(plain: Open, queue: Queue) -> None:
+    await queue.add("x")
+    welcome, farewell = {"type": "object", "required": ["to"]}, {"type": "object", "required": ["from"]}
+    for schemas, expected in (
+        ({}, {}),
+        ({queue.name: {"welcome": welcome}}, welcome),
+        ({queue.name: {"welcome": welcome, "bye": farewell}}, {"anyOf": [welcome, farewell]}),
+    ):
+        client = plain(schemas=schemas)
+        answer = await client.get(f"/queues/{queue.name}/job-data-schema")
+        assert answer.json() == expected

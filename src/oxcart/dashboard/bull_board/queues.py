@@ -111,9 +111,10 @@ async def default_options(board: Board, ask: Ask) -> dict[str, object]:
 
 
 async def data_schema(board: Board, ask: Ask) -> dict[str, object]:
-    """`GET /queues/{queue}/job-data-schema`: what all data of a queue are like, which nobody has said."""
-    await queue_of(board, ask)
-    return {}
+    """`GET /queues/{queue}/job-data-schema`: what data of a queue are like; any of its jobs', as here it's one for all."""
+    queue = await queue_of(board, ask)
+    schemas = [form.schema for form in board.forms.of(queue.name).values()]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas} if schemas else {}
 
 
 async def rate_limit(board: Board, ask: Ask) -> shapes.RateLimitAnswer:
