@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from sqlalchemy import URL, event, make_url, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -29,6 +30,10 @@ ONE_AT_A_TIME = 8_000_800
 """The number of the lock that is held while tables are created; any will do."""
 
 
+class Unstorable(Exception):
+    """A text has a NUL in it, which PostgreSQL can't store. On SQLite it is refused, too: both answer alike."""
+
+
 class Database:
     """Where users and tasks are. Nothing is opened before the first use.
 
@@ -36,7 +41,10 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(with_async_driver(url))
+        # What goes into a statement stays out of errors, and so out of the log and of jobs: a hash of a password, say.
+        # And a connection is tried before it is used: after a restart of the server all of them are dead.
+        self.engine: AsyncEngine = create_async_engine(with_async_driver(url), hide_parameters=True, pool_pre_ping=True)
+        event.listen(self.engine.sync_engine, "before_cursor_execute", _refuse_nul)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _set_up_sqlite)
         # What was committed stays readable: a request commits first, then adds its job, then answers.
@@ -88,6 +96,14 @@ def with_async_driver(url: str) -> URL:
     """The URL with an async driver, where it names none."""
     parsed = make_url(url)
     return parsed.set(drivername=ASYNC_DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def _refuse_nul(_: object, __: object, ___: object, parameters: Any, context: object, many: bool) -> None:
+    """In one place, and not at each field that somebody may fill in."""
+    for row in parameters if many else [parameters]:
+        values: Any = cast(Mapping[str, Any], row).values() if isinstance(row, Mapping) else row
+        if any(isinstance(value, str) and "\0" in value for value in values):
+            raise Unstorable("texts can't have a NUL in them")
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:

@@ -45,14 +45,26 @@ def look_at(file: BinaryIO | Path) -> Look:
 def thumbnail(file: BinaryIO | Path) -> tuple[bytes, int, int]:
     """A small form of a picture, upright, without what the camera wrote into it; its width and height."""
     with _opened(file) as picture:
-        picture.draft("RGB", SMALL)  # lets a JPEG be unpacked at a fraction of its size
-        picture.thumbnail(SMALL)  # first: to turn it makes a copy
+        _make_small(picture)
         small = ImageOps.exif_transpose(picture)
         content = io.BytesIO()
         small.convert("RGBA" if "A" in small.getbands() or "transparency" in small.info else "RGB").save(
             content, "WEBP", quality=80
         )
     return content.getvalue(), *small.size
+
+
+def _make_small(picture: Image.Image) -> None:
+    """Unpack it, which tells for the first time of some formats whether all of it is there."""
+    try:
+        picture.draft("RGB", SMALL)  # lets a JPEG be unpacked at a fraction of its size
+        picture.thumbnail(SMALL)  # first: to turn it makes a copy
+    except MemoryError:
+        raise
+    except Exception as error:  # each format has its own
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, which may be better the next time
+        raise NoPicture("The picture is damaged.") from error
 
 
 def _opened(file: BinaryIO | Path) -> Image.Image:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
 
-from oxcart import RateLimited, Unrecoverable
+from oxcart import Reschedule, Unrecoverable
 
 from . import vapid
 from .models import PushSubscription
@@ -19,6 +19,9 @@ KEPT_FOR_S = 24 * 3600
 
 USUAL_REST_S, LONGEST_REST_S = 10, 600
 """How long to rest if a vendor says "too many", and doesn't say for how long; and if it says for very long."""
+
+ENDPOINT = re.compile(r"(https?)://([a-z0-9.-]+)(:[0-9]{1,5})?/[!-\[\]-~]*")
+"""What endpoints look like. Where a URL may be odd, two parsers find two hosts in it, and ours would be asked first."""
 
 
 class Gone(Exception):
@@ -39,27 +42,29 @@ class Push:
 
     def may_send_to(self, endpoint: str) -> bool:
         """Whether an endpoint is one of a vendor that we know. A browser names it, so it could be anything."""
-        try:
-            url = urlsplit(endpoint)
-        except ValueError:
+        if (url := ENDPOINT.fullmatch(endpoint)) is None:
             return False
-        known = any(fnmatchcase(url.hostname or "", pattern) for pattern in self._settings.push_hosts.split())
+        scheme, host, _ = url.groups()
+        known = any(fnmatchcase(host, pattern) for pattern in self._settings.push_hosts.split())
         # Without TLS only where it doesn't leave this machine: for trying things out.
-        return known and (url.scheme == "https" or (url.scheme == "http" and url.hostname == "127.0.0.1"))
+        return known and (scheme == "https" or host == "127.0.0.1")
 
     async def send(self, to: PushSubscription, content: str) -> None:
         """Send a notification, encrypted for its browser.
 
-        Raises `Gone`; `RateLimited` if the vendor has had too many; `Unrecoverable` if it takes none from us; and
-        whatever else went wrong, which may be better the next time.
+        Raises `Gone`; `Reschedule` if the vendor has had too many; `Unrecoverable` if it takes none from us; and
+        `ConnectionError` if it can't be reached, which may be better the next time.
         """
+        if not self.may_send_to(to.endpoint):
+            raise Gone  # it was remembered when the list was another one
         if not self._key:
             raise Unrecoverable("there is no VAPID_PRIVATE_KEY, so nobody can be notified")
         status, wait = await asyncio.to_thread(self._send, to, content)
         if status in (404, 410):
             raise Gone
         if status == 429:
-            raise RateLimited(min(int(wait), LONGEST_REST_S) if wait.isdecimal() else USUAL_REST_S)
+            # This job alone: `RateLimited` would hold up the whole queue, for what may be one browser's own fault.
+            raise Reschedule(delay=min(int(wait), LONGEST_REST_S) if wait.isdecimal() else USUAL_REST_S)
         if 300 <= status < 500:
             raise Unrecoverable(f"the push service refuses it: {status}")
         if status >= 500:
@@ -86,6 +91,9 @@ class Push:
                 )
             except requests.TooManyRedirects:
                 return 300, ""
+            except requests.RequestException as error:
+                # Not as it is: it has the whole URL in it, and whoever knows that can send to this browser.
+                raise ConnectionError(f"the push service can't be reached: {type(error).__name__}") from None
             except WebPushException as error:
                 answer: Any = getattr(error, "response", None)
                 if answer is None:

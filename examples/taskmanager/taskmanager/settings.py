@@ -53,8 +53,9 @@ class Settings(BaseSettings):
     """Where notifications may be sent to. Browsers say where: without this list anybody could have us call anything."""
 
     # --------------------------------------------------------------------------------------------- alerts
-    alert_webhook: str = ""
-    """A URL that gets a POST for each job that has failed for good. It is logged in any case."""
+    alert_webhook: SecretStr = SecretStr("")
+    """A URL that gets a POST for each job that has failed for good. That is logged in any case, and the URL never:
+    whoever knows it can post there."""
 
     @property
     def production(self) -> bool:

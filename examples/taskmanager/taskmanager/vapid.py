@@ -46,6 +46,14 @@ def is_public_key(text: str) -> bool:
     return True
 
 
+def is_auth_secret(text: str) -> bool:
+    """Whether it is what a browser sends beside its key: 16 bytes (RFC 8291)."""
+    try:
+        return len(_bytes(text)) == 16
+    except ValueError:
+        return False
+
+
 def _kept_in(file: Path) -> str:
     """The key in this file, made if need be. Whichever process is first makes it; all have the same."""
     if not file.exists():

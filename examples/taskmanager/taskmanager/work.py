@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oxcart import Job
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from . import logins, passwords
 from .models import Attachment, Comment, Project, Report, Task, User
@@ -46,10 +47,14 @@ async def log_in(session: AsyncSession, email: str, password: str) -> str | None
 
 
 async def assign(session: AsyncSession, queues: Queues, task: Task, user: User | None) -> Job | None:
-    """Assign a task, or take it from whoever has it; the job that mails its new owner."""
-    task.assignee_id = user.id if user else None
+    """Assign a task, or take it from whoever has it; the job that mails its new owner, if it is a new one."""
+    new = user.id if user else None
+    # In one step: of two requests at once that say the same, one makes the change, and its mail goes out once.
+    change = update(Task).where(Task.id == task.id, Task.assignee_id.is_distinct_from(new)).values(assignee_id=new)
+    changed = (await session.execute(change.returning(Task.id), execution_options={"synchronize_session": False})).all()
     await session.commit()
-    if user is None:
+    set_committed_value(task, "assignee_id", new)
+    if user is None or not changed:
         return None
     await queues.add_notification("task-assigned", user.id, task.id)
     return await queues.add_task_assigned(user.id, task.id)

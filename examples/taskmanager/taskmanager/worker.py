@@ -119,7 +119,7 @@ def alert_worker(settings: Settings) -> Worker:
     queues, watch = Queues(settings.redis_url), AlertWatch(settings.redis_url)
 
     async def process(job: Job) -> Any:
-        return await alerts.alert(job, queues=queues, webhook=settings.alert_webhook)
+        return await alerts.alert(job, queues=queues, webhook=settings.alert_webhook.get_secret_value())
 
     worker = logged(Worker(ALERTS, process, connection=settings.redis_url, timeout=60))
     at_start(worker, watch.open)

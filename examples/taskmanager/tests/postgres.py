@@ -14,6 +14,8 @@ from pathlib import Path
 USER = "postgres"
 """The server refuses to run as root: builders are, so it runs as the user that its package has made."""
 
+URL = "postgresql://taskmanager@/postgres?host="
+
 
 def program(name: str) -> str | None:
     """Where one of PostgreSQL's programs is. Debian puts them beside the path."""
@@ -43,8 +45,16 @@ def running() -> Generator[str, None, None]:
         settings = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
         subprocess.run([pg_ctl, "-D", data, "-o", settings, "-l", folder / "log", "-w", "start"], **run)  # pyright: ignore
         try:
-            yield f"postgresql://taskmanager@/postgres?host={folder}"
+            yield f"{URL}{folder}"
         finally:
             subprocess.run([pg_ctl, "-D", data, "-m", "immediate", "stop"], **run)  # pyright: ignore
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restart(url: str) -> None:
+    """Stop this server and start it again as it was: all connections end."""
+    folder = Path(url.removeprefix(URL))
+    options: dict[str, str] = {"user": USER} if os.geteuid() == 0 else {}
+    command = [program("pg_ctl") or "", "-D", folder / "data", "-m", "fast", "-l", folder / "log", "-w", "restart"]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder, **options)  # pyright: ignore

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from conftest import BASE, Register
 from fastapi import FastAPI
 from pages import Visitor
@@ -81,6 +84,37 @@ async def test_a_wrong_password_and_an_unknown_address_look_the_same(
     answer = await log_in(api, **wrong)
     assert answer.status_code == 401 and "The e-mail address or the password is wrong" in answer.text
     assert not api.cookies
+
+
+async def test_an_unknown_address_costs_a_hash_as_a_wrong_password_does(
+    api: httpx.AsyncClient, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register()
+    verify, kinds = PasswordHasher.verify, list[list[str]]()
+
+    def note(hasher: PasswordHasher, stored: str, password: str) -> bool:
+        kinds.append(stored.split("$")[1:4])  # what it costs: the kind, its version, its passes and memory
+        return verify(hasher, stored, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", note)
+    await log_in(api, password="engine-1844")
+    await log_in(api, email="grace@example.com")
+    assert len(kinds) == 2 and kinds[0] == kinds[1]
+
+
+async def test_hashing_holds_up_nobody_else(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set[int]()
+    for name in ("hash", "verify"):
+        done = getattr(PasswordHasher, name)
+
+        def note(*arguments: Any, done: Any = done) -> Any:
+            threads.add(threading.get_ident())
+            return done(*arguments)
+
+        monkeypatch.setattr(PasswordHasher, name, note)
+    await api.post("/auth/join", data=CREDENTIALS | {"name": "Ada"})
+    await log_in(api)
+    assert threads and threading.get_ident() not in threads
 
 
 async def test_programs_log_in_and_out(api: httpx.AsyncClient, register: Register) -> None:

@@ -76,6 +76,24 @@ async def test_a_webhook_that_is_down_is_called_again_and_the_line_is_not_repeat
     assert hook.requests[0].headers["idempotency-key"] == hook.requests[1].headers["idempotency-key"]
 
 
+async def test_nothing_says_where_alerts_are_posted_to(
+    queue: Queue, run_workers: RunWorkers, hook: Endpoint, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    def lost_at_first(request: Request) -> str:
+        return "404 Not Found" if len(hook.requests) < 2 else "204 No Content"
+
+    hook.answer = lost_at_first
+    await run_workers(email_worker, alert_worker)
+    await add_failing(queue)
+
+    await wait_until(lambda: len(hook.requests) >= 2)
+    await nothing_to_tell(settings)
+    assert "the webhook answered 404" in caplog.text
+    assert "/alerts" not in caplog.text and "/alerts" not in repr(settings)
+
+
 async def test_what_is_tried_again_alerts_nobody(
     queue: Queue, register: Register, run_workers: RunWorkers, hook: Endpoint, settings: Settings
 ) -> None:

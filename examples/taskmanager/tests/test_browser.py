@@ -16,12 +16,15 @@ from endpoint import Endpoint
 from fastapi import FastAPI
 from pages import picture
 from playwright.async_api import Browser, async_playwright, expect
+from sqlalchemy import select
 from test_notifications import Browser as Keys
 from uvicorn import Config
 from waiting import wait_until
 
 from taskmanager.app import create_app
+from taskmanager.db import Database
 from taskmanager.demo.inbox import Inbox
+from taskmanager.models import PushSubscription, User
 from taskmanager.queues import Queues
 from taskmanager.settings import Settings
 from taskmanager.worker import email_worker, image_worker, notification_worker, report_worker
@@ -264,10 +267,46 @@ async def test_one_switches_notifications_on_and_gets_one(
     assert content["body"] == "Describe the engine"
 
     # What the vendor hands to the browser, our service worker shows.
-    await deliver(tab, content)
-    await wait_until(lambda: page.evaluate(SHOWN))
+    async def shown() -> Any:
+        await deliver(tab, content)  # again, if it was lost: with the same tag it is shown once
+        return await page.evaluate(SHOWN)
+
+    await wait_until(shown)
     assert await page.evaluate(SHOWN) == [["A task for you", "Describe the engine"]]
     await tab.look("notified")
+
+
+async def test_who_logs_out_is_notified_no_more_and_who_comes_next_is_not_told_what_is_not_so(
+    open_tab: OpenTab, hook: Endpoint, database: Database
+) -> None:
+    tab = await open_tab("desk")
+    page, keys = tab.page, Keys(f"{hook.url}/push")
+    await page.context.add_init_script(f"({PRETEND})({json.dumps(keys.subscription)})")
+    await register(tab, "Ada Lovelace", "ada@example.com")
+    await tab.go("/me")
+    await page.get_by_role("button", name="Switch notifications on").click()
+    await expect(page.get_by_role("status")).to_have_text("Notifications are on.")
+    assert len(await notified(database)) == 1
+
+    await page.get_by_role("button", name="Log out").click()
+    await tab.at("/auth/login")
+    assert await notified(database) == []
+
+    # A browser that was left without a log-out, and still is subscribed, becomes the one of who uses it now.
+    await page.context.add_init_script(f"({PRETEND_IT_IS_ON})({json.dumps(keys.subscription)})")
+    await register(tab, "Grace Hopper", "grace@example.com")
+    await tab.go("/me")
+    await expect(page.get_by_role("status")).to_have_text("Notifications are on.")
+    assert await notified(database) == ["Grace Hopper"]
+
+
+PRETEND_IT_IS_ON = "(subscription) => { PushManager.prototype.getSubscription = async () => subscription; }"
+
+
+async def notified(database: Database) -> list[str]:
+    """Who is notified in a browser."""
+    async with database.sessions() as session:
+        return list(await session.scalars(select(User.name).join(PushSubscription)))
 
 
 async def deliver(tab: Tab, content: dict[str, str]) -> None:

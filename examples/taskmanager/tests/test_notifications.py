@@ -225,6 +225,57 @@ async def test_a_vendor_that_has_had_too_many_gets_its_rest(
     assert job.attempts_made == 1  # to be asked to wait is no failure
 
 
+async def test_who_gets_too_many_does_not_hold_up_the_others(
+    api: httpx.AsyncClient, register: Register, vendor: Endpoint, run_workers: RunWorkers
+) -> None:
+    def too_many_for_ada(request: Request) -> str:
+        return "429 Too Many\r\nRetry-After: 600" if request.path == "/ada" else "201 Created"
+
+    vendor.answer = too_many_for_ada
+    for name in ("ada", "grace"):
+        user = await register(email=f"{name}@example.com")
+        await switch_on(api, vendor, name)
+        await Visitor(api).new_task(assigneeId=user["id"])
+        await run_workers(notification_worker)
+        await wait_until(lambda name=name: [request for request in vendor.requests if request.path == f"/{name}"])
+
+
+async def test_why_a_vendor_can_not_be_reached_does_not_say_where_the_browser_is(
+    api: httpx.AsyncClient, register: Register, notifications: Queue, run_workers: RunWorkers
+) -> None:
+    ada = await register()
+    browser = Browser("http://127.0.0.1:1/known-to-nobody-else")
+    assert (await api.post("/push/subscriptions", json=browser.subscription)).status_code == 204
+    task = (await Visitor(api).new_task()).rpartition("/")[2]
+    job = await notifications.add("task-assigned", {"userId": ada["id"], "taskId": task}, attempts=1)
+    await run_workers(notification_worker)
+
+    await wait_until(lambda: is_failed(notifications, job.id))
+    await job.refresh()
+    assert "can't be reached" in (job.failed_reason or "")
+    assert "known-to-nobody-else" not in f"{job.failed_reason} {job.stacktrace}"
+
+
+async def test_a_browser_that_may_not_be_called_any_more_is_forgotten(
+    api: httpx.AsyncClient,
+    register: Register,
+    vendor: Endpoint,
+    database: Database,
+    notifications: Queue,
+    run_workers: RunWorkers,
+    settings: Settings,
+) -> None:
+    ada = await register()
+    await switch_on(api, vendor)
+    settings.push_hosts = "fcm.googleapis.com"
+    await Visitor(api).new_task(assigneeId=ada["id"])
+    await run_workers(notification_worker)
+
+    [job] = await notifications.jobs()
+    assert await job.result(30) == {"sent": 0, "gone": 1}
+    assert (await subscriptions(database), vendor.requests) == ([], [])
+
+
 async def test_a_vendor_that_refuses_us_is_not_asked_again(
     api: httpx.AsyncClient, register: Register, vendor: Endpoint, notifications: Queue, run_workers: RunWorkers
 ) -> None:
@@ -293,10 +344,14 @@ async def test_one_switches_off_ones_own_browsers_only(
         "http://169.254.169.254/latest/meta-data",
         "https://127.0.0.2/push",
         "http://localhost/push",
-        "https://fcm.googleapis.com.evil.example/push",
-        "https://evil.example/fcm.googleapis.com",
+        "https://127.0.0.1.evil.example/push",
+        "https://evil.example/127.0.0.1",
         "file:///etc/passwd",
         "https://[broken",
+        "https://evil.example\\@127.0.0.1/push",  # one parser finds this host in it, another one that
+        "https://evil.example@127.0.0.1/push",
+        "http://127.0.0.1\\@evil.example/push",
+        "https://127.0.0.1/\npush",
         "",
     ],
 )
@@ -308,12 +363,13 @@ async def test_nobody_can_have_us_call_whatever_they_like(
     assert (await api.post("/push/subscriptions", json=body)).status_code == 422
 
 
-@pytest.mark.parametrize("keys", [{"p256dh": "BAAA", "auth": "AAAA"}, {"p256dh": "!", "auth": "AAAA"}, {}])
+@pytest.mark.parametrize("keys", [{"p256dh": "BAAA"}, {"p256dh": "!"}, {"auth": "A"}, {"auth": "AAAA"}, {"auth": ""}])
 async def test_keys_that_can_not_be_right_are_refused(
     api: httpx.AsyncClient, register: Register, vendor: Endpoint, keys: dict[str, str]
 ) -> None:
     await register()
-    body = {"endpoint": f"{vendor.url}/one", "keys": keys}
+    good = Browser(f"{vendor.url}/one").subscription
+    body = good | {"keys": good["keys"] | keys}
     assert (await api.post("/push/subscriptions", json=body)).status_code == 422
 
 

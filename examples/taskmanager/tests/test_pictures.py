@@ -164,6 +164,23 @@ async def test_a_picture_that_needs_more_memory_than_there_is_harms_nobody_else(
     await wait_until(lambda: inbox.mails)
 
 
+async def test_a_picture_that_is_cut_off_is_tried_once_and_the_page_does_not_wait_for_ever(
+    visitor: Visitor, images: Queue, run_workers: RunWorkers
+) -> None:
+    task = await visitor.new_task()
+    content = picture(2000, 1500, "JPEG")
+    await visitor.upload(task, content[: len(content) // 2])
+    picture_id = await visitor.picture_of(task)
+    await run_workers(image_worker)
+
+    await wait_until(lambda: is_failed(images, picture_id))
+    job = await images.job(picture_id)
+    assert job is not None
+    assert (job.attempts_made, job.failed_reason) == (1, f"picture {picture_id}: The picture is damaged.")
+    card = await visitor.page(f"/attachments/{picture_id}/card")
+    assert "No small picture" in card and "data-live" not in card
+
+
 async def test_the_page_is_told_when_the_small_form_is_there(
     visitor: Visitor, images: Queue, run_workers: RunWorkers
 ) -> None:

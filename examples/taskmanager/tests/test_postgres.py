@@ -11,6 +11,7 @@ import pytest
 from conftest import Register, RunWorkers, in_ci
 from pages import Visitor, picture
 from sqlalchemy import text
+from test_notifications import Browser
 from waiting import wait_until
 
 from taskmanager.db import Database
@@ -61,6 +62,34 @@ async def test_all_of_it_works_on_postgresql(
         await visitor.page(path)
     again = {"name": "Ada", "email": "ADA@example.com", "password": "engine-1843"}
     assert (await api.post("/auth/register", json=again)).status_code == 409
+
+
+async def test_a_server_that_was_started_again_is_noticed_by_nobody(
+    api: httpx.AsyncClient, register: Register, postgres_url: str
+) -> None:
+    await register()
+    postgres.restart(postgres_url)
+    await Visitor(api).page("/me")
+
+
+async def test_a_browser_that_is_told_several_times_at_once_is_there_once(
+    api: httpx.AsyncClient, register: Register, database: Database
+) -> None:
+    await register()
+    subscription = Browser("http://127.0.0.1/one").subscription
+    answers = await asyncio.gather(*(api.post("/push/subscriptions", json=subscription) for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {204}
+    async with database.engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM push_subscriptions")) == 1
+
+
+async def test_of_assignments_at_once_that_say_the_same_one_is_told(api: httpx.AsyncClient, register: Register) -> None:
+    ada = await register()
+    task = (await api.post("/tasks", json={"title": "Write it down"})).json()["id"]
+    body = {"assigneeId": ada["id"]}
+    answers = await asyncio.gather(*(api.post(f"/tasks/{task}/assign", json=body) for _ in range(6)))
+    assert {answer.json()["assigneeId"] for answer in answers} == {ada["id"]}
+    assert len([answer for answer in answers if answer.json()["job"]]) == 1
 
 
 async def is_there(api: httpx.AsyncClient, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sys
@@ -12,15 +13,17 @@ from typing import Any
 import httpx
 import pytest
 from conftest import Alerts, Register, RunWorkers
-from oxcart import FlowNode, JobFailed, Queue
+from oxcart import FlowNode, JobFailed, JobState, Queue
 from pages import Visitor
 from sqlalchemy import delete
 from waiting import wait_until
 
 from taskmanager.db import Database
 from taskmanager.demo.inbox import Inbox
+from taskmanager.files import Files, put
 from taskmanager.models import Project
 from taskmanager.queues import Queues
+from taskmanager.web.pages import live
 from taskmanager.worker import alert_worker, email_worker, report_worker
 
 SUBJECT = "Your report is ready"
@@ -110,12 +113,36 @@ async def test_it_is_a_flow_and_each_of_its_jobs_is_tried_once(visitor: Visitor,
     assert flow.job.options.get("attempts") == 3
 
 
-async def test_who_watches_is_told_of_each_step(visitor: Visitor, queues: Queues, reports: Queue) -> None:
+async def test_the_page_of_a_report_says_how_far_it_is(visitor: Visitor) -> None:
     for name in ("Website", "Office"):
         await new_project(visitor, name)
     report = await visitor.send("/reports/new")
     assert "Counting: 0 of 3 projects" in await visitor.page(report)
     assert 'value="0"' in await visitor.page(report)
+
+
+async def test_a_report_that_is_made_while_one_looks_is_not_said_to_have_failed(
+    visitor: Visitor, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = await visitor.send("/reports/new")
+
+    async def completed_meanwhile(queue: Queue, job_id: str) -> JobState:
+        put(Files(data_dir).report(job_id), b"%PDF-")
+        return JobState.COMPLETED
+
+    monkeypatch.setattr(Queue, "state", completed_meanwhile)
+    assert "Your report is ready" in await visitor.page(report)
+
+
+async def test_who_watches_hears_of_what_no_event_has_told(
+    visitor: Visitor, data_dir: Path, reports: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = await visitor.send("/reports/new")
+    monkeypatch.setattr(live, "STILL_HERE_S", 0.05)
+    watching = asyncio.create_task(told(visitor, report))
+    await asyncio.sleep(0.2)
+    put(Files(data_dir).report(report.rpartition("/")[2]), b"%PDF-")
+    assert (await asyncio.wait_for(watching, 20))[-1]["text"] == "Ready"
 
 
 async def test_only_who_has_asked_sees_it(visitor: Visitor, register: Register, run_workers: RunWorkers) -> None:

@@ -28,6 +28,25 @@ async def test_a_task_may_be_somebodys_from_the_start(
     assert await names(queues.named("notifications")) == ["task-assigned"]
 
 
+async def test_a_task_for_nobody_that_there_is_is_not_added(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+    visitor = Visitor(api)
+    await visitor.send("/tasks/new", title="Write it down", assigneeId="none", status=404)
+    assert "Write it down" not in await visitor.page("/tasks")
+
+
+async def test_who_has_a_task_already_is_told_nothing(
+    api: httpx.AsyncClient, register: Register, queues: Queues
+) -> None:
+    ada = await register()
+    task = (await api.post("/tasks", json={"title": "Write it down"})).json()["id"]
+    answers = [(await api.post(f"/tasks/{task}/assign", json={"assigneeId": ada["id"]})).json() for _ in range(3)]
+
+    assert [answer["job"] is None for answer in answers] == [False, True, True]
+    assert [answer["assigneeId"] for answer in answers] == [ada["id"]] * 3
+    assert await names(queues.email) == ["welcome", "task-assigned"]
+
+
 async def test_the_welcome_goes_before_a_mail_about_a_task_that_was_there_first(
     api: httpx.AsyncClient, register: Register, queues: Queues
 ) -> None:

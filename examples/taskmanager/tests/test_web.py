@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from waiting import wait_until
 from taskmanager.app import create_app
 from taskmanager.db import Database, with_async_driver
 from taskmanager.demo.inbox import Inbox
+from taskmanager.make_admin import make_admin
 from taskmanager.models import User
 from taskmanager.settings import Settings
 
@@ -157,6 +159,26 @@ async def test_a_job_can_be_looked_up(api: httpx.AsyncClient, register: Register
     assert (shown["id"], shown["name"], shown["state"]) == (link["id"], "welcome", "prioritized")
     assert (shown["attemptsMade"], shown["attempts"], shown["returnValue"], shown["failedReason"]) == (0, 3, None, None)
     assert "data" not in shown
+
+
+async def test_why_a_mail_failed_is_told_to_whom_it_was_for_and_to_admins(
+    api: httpx.AsyncClient, queue: Queue, inbox: Inbox, register: Register, run_worker: RunWorker, database: Database
+) -> None:
+    def refuse(mail: EmailMessage) -> str:
+        return f"550 5.1.1 <{mail['To'].addresses[0].addr_spec}> no such mailbox"
+
+    inbox.refuse = refuse
+    await run_worker()
+    job_id = (await register(email="ada@example.com"))["job"]["id"]
+
+    async def reason() -> str | None:
+        return (await api.get(f"/jobs/email/{job_id}")).json()["failedReason"]
+
+    assert "ada@example.com" in await wait_until(reason)
+    await register(email="grace@example.com")
+    assert await reason() is None
+    await make_admin(database, "grace@example.com")
+    assert "ada@example.com" in (await reason() or "")
 
 
 @pytest.mark.parametrize("path", ["email/999", "email/meta", "email/wait", "email/%2e%2e", "other/1", "email/a%00b"])

@@ -113,7 +113,7 @@ def settings_for(folder: Path, redis_url: str, smtp_port: int, web_url: str, out
         smtp_pass=SecretStr(""),
         vapid_private_key=SecretStr(new_private_key()),
         push_hosts=f"{HOST} {Settings.model_fields['push_hosts'].default}",
-        alert_webhook=f"{outside_url}/alerts",
+        alert_webhook=SecretStr(f"{outside_url}/alerts"),
     )
 
 

@@ -41,6 +41,16 @@ async function switchOff(worker) {
   return null;
 }
 
+/** Log out of notifications, too: who uses this browser next is somebody else. */
+function switchOffWithLogOut(worker) {
+  const form = document.querySelector("form[action='/auth/logout']");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await switchOff(worker).catch(() => {}); // no reason to stay logged in
+    form.submit();
+  });
+}
+
 async function start() {
   if (!("serviceWorker" in navigator) || !("PushManager" in window)) {
     says.textContent = "This browser can't do that.";
@@ -61,7 +71,15 @@ async function start() {
     });
   when(on, switchOn);
   when(off, switchOff);
-  show(await worker.pushManager.getSubscription());
+  switchOffWithLogOut(worker);
+  const subscription = await worker.pushManager.getSubscription();
+  // It may be of somebody who was logged in here before: it is whose browser this is now.
+  if (subscription) await tell("POST", subscription);
+  show(subscription);
 }
 
-if (place) start();
+if (place) {
+  start().catch((error) => {
+    says.textContent = `That didn't work: ${error.message}.`;
+  });
+}

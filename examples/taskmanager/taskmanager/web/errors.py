@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from oxcart import ConnectionFailed
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
+from ..db import Unstorable
 from .pages.frame import show, wants_page
+
+log = logging.getLogger(__name__)
 
 
 def handle(app: FastAPI) -> None:
     """Answer errors of all routes."""
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Unstorable, _unstorable)
     app.add_exception_handler(ConnectionFailed, _redis_away)
+    # A driver that finds no database says so with an error of the system; a full disk is one, too.
+    for kind in (DBAPIError, NoConnection, OSError):
+        app.add_exception_handler(kind, _broken)
 
 
 async def _unfit(request: Request, error: Exception) -> Response:
@@ -26,6 +37,10 @@ async def _unfit(request: Request, error: Exception) -> Response:
         texts = [f"{one['loc'][-1]}: {one['msg']}" for one in problems]
         return show(request, "error.html", 422, title="That can't be right", texts=texts)
     return JSONResponse({"detail": problems}, status_code=422)
+
+
+async def _unstorable(request: Request, error: Exception) -> Response:
+    return _said(request, 422, "That can't be right", str(error))
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -39,7 +54,15 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _redis_away(request: Request, error: Exception) -> Response:
-    text = "the job queue can't be reached at the moment"
+    return _said(request, 503, "Not at the moment", "the job queue can't be reached at the moment")
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.error("Request failed method=%s path=%r", request.method, request.url.path, exc_info=error)
+    return _said(request, 503, "Not at the moment", "something that is needed for it does not work at the moment")
+
+
+def _said(request: Request, status: int, title: str, text: str) -> Response:
     if wants_page(request):
-        return show(request, "error.html", 503, title="Not at the moment", texts=[text])
-    return JSONResponse({"detail": text}, status_code=503)
+        return show(request, "error.html", status, title=title, texts=[text])
+    return JSONResponse({"detail": text}, status_code=status)

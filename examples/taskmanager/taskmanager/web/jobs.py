@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, HTTPException
 from oxcart import JobState
 
+from ..models import User
 from .needs import NeedsQueues, NeedsUser
 from .shapes import Shape
 
@@ -29,7 +30,8 @@ class ShownJob(Shape):
     """How many seconds it waits, or waited last, before its next attempt."""
     return_value: Any
     failed_reason: str | None
-    """Why the last failed attempt failed; it stays when a later one succeeds."""
+    """Why the last failed attempt failed; it stays when a later one succeeds. None for those whom it is not about: a
+    mail server may repeat the address that it refuses."""
     created_at: datetime | None
     processed_at: datetime | None
     finished_at: datetime | None
@@ -56,8 +58,13 @@ async def show_job(queue: str, job_id: str, user: NeedsUser, queues: NeedsQueues
         attempts_made=job.attempts_made,
         delay=job.delay,
         return_value=job.return_value,
-        failed_reason=job.failed_reason,
+        failed_reason=job.failed_reason if user.is_admin or is_about(job.data, user) else None,
         created_at=job.created_at,
         processed_at=job.processed_at,
         finished_at=job.finished_at,
     )
+
+
+def is_about(data: Any, user: User) -> bool:
+    """Whether a job is to tell this user something."""
+    return isinstance(data, dict) and cast(dict[str, Any], data).get("userId") == user.id

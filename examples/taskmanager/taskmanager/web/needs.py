@@ -68,5 +68,6 @@ def _user(visitor: Visitor) -> User:
     return visitor
 
 
-NeedsSession = Annotated[AsyncSession, Depends(_session)]
+# To the end of the route and not of its answer: who reads slowly must not keep a connection.
+NeedsSession = Annotated[AsyncSession, Depends(_session, scope="function")]
 NeedsUser = Annotated[User, Depends(_user)]

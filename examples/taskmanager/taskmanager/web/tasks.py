@@ -45,7 +45,7 @@ class ShownTask(Shape):
 
 
 class AssignedTask(ShownTask):
-    """A task, and the job that tells its new owner."""
+    """A task, and the job that tells its new owner; none if they have had it before."""
 
     job: JobLink | None
 

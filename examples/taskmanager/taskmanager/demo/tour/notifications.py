@@ -22,16 +22,21 @@ LEAST_S = (TASKS - 1) // MOST - 0.2
 
 
 async def limited_and_once(stage: Stage) -> str:
-    """25 tasks come at once, one of them four times."""
+    """25 tasks come at once, one of them four times: it is given to somebody else and back."""
     queue = stage.queues.named(NOTIFICATIONS)
     assert queue is not None
-    async with stage.visitor("Nora Noted", "nora@example.com") as nora:
+    async with (
+        stage.visitor("Otto Other", "otto@example.com") as otto,
+        stage.visitor("Nora Noted", "nora@example.com") as nora,
+    ):
         browser = stage.outside.browser("nora")
         await nora.switch_notifications_on(browser)
         await queue.pause()  # so that all of them wait at the start
         tasks = [await nora.create_task(f"Task {number}") for number in range(TASKS)]
-        for task in [*tasks, *tasks[:1] * (TIMES - 1)]:
+        for task in tasks:
             await nora.assign(task, nora)
+        for owner in [otto, nora] * (TIMES - 1):
+            await nora.assign(tasks[0], owner)
         await queue.resume()
     seconds, held_back = await until_all_are_told(queue)
     same = sum(tasks[0] in str(one["url"]) for one in browser.shown)

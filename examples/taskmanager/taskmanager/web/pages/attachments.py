@@ -70,9 +70,10 @@ async def small(attachment_id: str, user: NeedsUser, session: NeedsSession, file
 async def card(
     request: Request, attachment_id: str, user: NeedsUser, session: NeedsSession, files: NeedsFiles
 ) -> Response:
-    """The part of a task's page that shows a picture."""
+    """The part of a task's page that shows a picture. It is asked for when it is known what has come of it."""
     found = await attachment_or_404(session, attachment_id)
-    return show(request, "_picture.html", user=user, picture=found, ready=files.thumbnail(found.id).exists())
+    ready = files.thumbnail(found.id).exists()
+    return show(request, "_picture.html", user=user, picture=found, ready=ready, over=True)
 
 
 @router.get("/attachments/{attachment_id}/live")

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from oxcart import Event, QueueEvents
 
 STILL_HERE_S = 15
-"""How often something is sent if there is nothing to say: proxies cut what is silent."""
+"""How often something is sent even if there is nothing to say: proxies cut what is silent."""
 
 LASTS_S = 600
 """When the browser has to come again, and is asked again who it is."""
@@ -45,14 +45,18 @@ async def _told(
     async with events:  # first listen, then look: what happens in between is not missed
         last = await now()
         yield _sent(last)
+        says_again = time.monotonic() + STILL_HERE_S
         while not last.over and time.monotonic() < ends:
             try:
-                event = await asyncio.wait_for(anext(events), STILL_HERE_S)
+                event = await asyncio.wait_for(anext(events), max(says_again - time.monotonic(), 0))
             except TimeoutError:
                 yield ": still here\n\n"
-                continue
-            # An event says that something has happened, and the job's state what is true.
-            if concerns(event) and (found := await now()) != last:
+                says_again = time.monotonic() + STILL_HERE_S
+            else:
+                if not concerns(event):
+                    continue
+            # What is true is the job's state. An event says that something has happened, and one can be missed.
+            if (found := await now()) != last:
                 last = found
                 yield _sent(last)
 

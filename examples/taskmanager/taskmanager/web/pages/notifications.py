@@ -8,10 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse
 from pydantic import Field
-from sqlalchemy import delete
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
 
 from ...models import PushSubscription
-from ...vapid import is_public_key
+from ...vapid import is_auth_secret, is_public_key
 from ..needs import NeedsPush, NeedsSession, NeedsUser
 from ..shapes import Shape
 
@@ -45,12 +46,17 @@ class Endpoint(Shape):
 @router.post("/push/subscriptions", status_code=204)
 async def subscribe(new: Subscription, user: NeedsUser, session: NeedsSession, push: NeedsPush) -> None:
     """Remember a browser. One that somebody else used before is the newer one's now."""
-    if not push.may_send_to(new.endpoint) or not is_public_key(new.keys.p256dh):
-        raise HTTPException(422, "notifications can't be sent there")
-    await session.execute(delete(PushSubscription).where(PushSubscription.endpoint == new.endpoint))
     keys = new.keys
-    session.add(PushSubscription(user_id=user.id, endpoint=new.endpoint, p256dh=keys.p256dh, auth=keys.auth))
-    await session.commit()
+    if not push.may_send_to(new.endpoint) or not is_public_key(keys.p256dh) or not is_auth_secret(keys.auth):
+        raise HTTPException(422, "notifications can't be sent there")
+    told = {"user_id": user.id, "p256dh": keys.p256dh, "auth": keys.auth}
+    session.add(PushSubscription(endpoint=new.endpoint, **told))
+    try:
+        await session.commit()
+    except IntegrityError:  # it is there, perhaps since a moment ago
+        await session.rollback()
+        await session.execute(update(PushSubscription).where(PushSubscription.endpoint == new.endpoint).values(told))
+        await session.commit()
 
 
 @router.delete("/push/subscriptions", status_code=204)

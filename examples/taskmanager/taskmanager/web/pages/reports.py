@@ -115,7 +115,8 @@ async def how_far(report_id: str, queues: Queues, files: Files) -> Now:
     if state is JobState.ACTIVE:
         return await drawn(queue, report_id)
     if state in (JobState.FAILED, JobState.UNKNOWN, JobState.COMPLETED):
-        return Now(0, FAILED, over=True)
+        # Once more: it may have been made between the two looks.
+        return Now(100, READY, over=True) if files.report(report_id).exists() else Now(0, FAILED, over=True)
     return Now(COUNTED, "Waiting to be drawn")
 
 

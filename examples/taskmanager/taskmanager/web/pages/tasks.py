@@ -74,10 +74,11 @@ async def create(
     """Create a task, which may be somebody's from the start."""
     task = Task(title=form.title, description=form.description, due_on=form.due_on, state=form.state)
     task.project_id = (await project_or_404(session, form.project_id)).id
+    assignee = await user_or_404(session, form.assignee_id) if form.assignee_id else None
     session.add(task)
     await session.commit()
-    if form.assignee_id:
-        await work.assign(session, queues, task, await user_or_404(session, form.assignee_id))
+    if assignee:
+        await work.assign(session, queues, task, assignee)
     return go_to(f"/tasks/{task.id}")
 
 
@@ -123,8 +124,7 @@ async def assign(
 ) -> Response:
     """Give a task to somebody, or to nobody."""
     task = await task_or_404(session, task_id)
-    if assignee != task.assignee_id:
-        await work.assign(session, queues, task, await user_or_404(session, assignee) if assignee else None)
+    await work.assign(session, queues, task, await user_or_404(session, assignee) if assignee else None)
     return go_to(f"/tasks/{task_id}")
 
 
