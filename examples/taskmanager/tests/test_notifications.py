@@ -138,6 +138,21 @@ async def test_of_the_same_task_one_is_notified_once_in_a_minute(
     assert held is not None
 
 
+async def test_who_has_lost_the_task_meanwhile_is_not_told_of_it(
+    api: httpx.AsyncClient, register: Register, vendor: Endpoint, notifications: Queue, run_workers: RunWorkers
+) -> None:
+    ada = await register()
+    await switch_on(api, vendor)
+    task = await Visitor(api).new_task(assigneeId=ada["id"])
+    [job] = await notifications.jobs("waiting")
+    await Visitor(api).send(f"{task}/assignee", assignee="")
+    await run_workers(notification_worker)
+
+    told = await job.result(timeout=10)
+    assert (told["sent"], "somebody else" in told["skipped"]) == (0, True)
+    assert vendor.requests == []
+
+
 async def test_vendors_get_no_more_than_ten_in_a_second(
     api: httpx.AsyncClient, register: Register, vendor: Endpoint, queues: Queues, run_workers: RunWorkers
 ) -> None:
@@ -146,7 +161,7 @@ async def test_vendors_get_no_more_than_ten_in_a_second(
     visitor = Visitor(api)
     tasks = [(await visitor.new_task(f"Task {number}")).rpartition("/")[2] for number in range(21)]
     for task in tasks:
-        await queues.add_notification("task-assigned", ada["id"], task)
+        await queues.add_notification("task-commented", ada["id"], task)
     await run_workers(notification_worker, notification_worker)
 
     await wait_until(lambda: len(vendor.requests) == 21, timeout=60)
@@ -197,7 +212,7 @@ async def test_a_vendor_that_is_down_is_tried_again_and_the_others_are_not_told_
     vendor.answer = down_at_first
     task = (await Visitor(api).new_task()).rpartition("/")[2]
     data = {"userId": ada["id"], "taskId": task}
-    job = await notifications.add("task-assigned", data, backoff=Backoff.fixed(0.01))
+    job = await notifications.add("task-commented", data, backoff=Backoff.fixed(0.01))
     await run_workers(notification_worker)
 
     assert await job.result(30) == {"sent": 2, "gone": 0}
@@ -247,7 +262,7 @@ async def test_why_a_vendor_can_not_be_reached_does_not_say_where_the_browser_is
     browser = Browser("http://127.0.0.1:1/known-to-nobody-else")
     assert (await api.post("/push/subscriptions", json=browser.subscription)).status_code == 204
     task = (await Visitor(api).new_task()).rpartition("/")[2]
-    job = await notifications.add("task-assigned", {"userId": ada["id"], "taskId": task}, attempts=1)
+    job = await notifications.add("task-commented", {"userId": ada["id"], "taskId": task}, attempts=1)
     await run_workers(notification_worker)
 
     await wait_until(lambda: is_failed(notifications, job.id))

@@ -18,6 +18,7 @@ from ..db import Database
 from ..mailer import Letter, Mailer, message_id_of
 from ..models import Report, Task, User
 from .ids import id_in
+from .moot import Moot, still_theirs
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +40,6 @@ class EmailResult(TypedDict):
 
 Facts = dict[str, Any]
 """What a template may use."""
-
-
-class Moot(Exception):
-    """There is nothing to tell any more, and that is no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +98,7 @@ async def assigned_task(session: AsyncSession, job: Job, user: User) -> Facts:
     task = await session.get(Task, id_in(job, "taskId"))
     if task is None:
         raise Unrecoverable(f"task {id_in(job, 'taskId')} does not exist any more")
-    if task.assignee_id != user.id:
-        raise Moot(f"task {task.id} is assigned to somebody else by now")
+    still_theirs(task, user.id)
     return {"task": task}
 
 

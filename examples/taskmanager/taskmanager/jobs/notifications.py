@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from oxcart import Job, Unrecoverable
 from sqlalchemy import delete, select
@@ -13,6 +13,7 @@ from ..db import Database
 from ..models import PushSubscription, Task
 from ..push import Gone, Push
 from .ids import id_in
+from .moot import Moot, still_theirs
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +24,20 @@ TITLES = {
 
 
 class Notified(TypedDict):
-    """In how many browsers a user was notified, and how many of them are no more."""
+    """In how many browsers a user was notified, and how many of them are no more; or why nobody is any more."""
 
     sent: int
     gone: int
+    skipped: NotRequired[str]
 
 
 async def notify(job: Job, *, database: Database, push: Push, frontend_url: str) -> Notified:
     """Notify a user of a task in all their browsers."""
-    content = await written(job, database, frontend_url.rstrip("/"))
+    try:
+        content = await written(job, database, frontend_url.rstrip("/"))
+    except Moot as moot:
+        log.info("Notification skipped id=%s reason=%r", job.id, str(moot))
+        return {"sent": 0, "gone": 0, "skipped": str(moot)}
     results: list[str] = []
     errors: list[Exception] = []
     for subscription in await subscriptions_of(id_in(job, "userId"), database):
@@ -51,6 +57,8 @@ async def written(job: Job, database: Database, frontend_url: str) -> str:
         task = await session.get(Task, id_in(job, "taskId"))
     if task is None:
         raise Unrecoverable(f"task {id_in(job, 'taskId')} does not exist any more")
+    if job.name == "task-assigned":
+        still_theirs(task, id_in(job, "userId"))
     title = TITLES.get(job.name, "Task Manager")
     return json.dumps({"title": title, "body": task.title, "url": f"{frontend_url}/tasks/{task.id}", "tag": task.id})
 
