@@ -18,6 +18,7 @@ FILES = (
     "connection.py",
     "gently.py",
     "insist.py",
+    "demand.py",
     "removal.py",
     "flows.py",
     "job.py",

@@ -106,6 +106,18 @@ class Cron:
         Where there are fewer, the first ones are missing. `H` is a number at random, another at each reading.
         """
         texts = pattern_fields(pattern)
+        try:
+            return cls._of_fields(pattern, texts)
+        except OptionsError:
+            if (count := len(pattern.split())) >= 5:
+                raise
+        # Most likely no pattern at all: what is wrong with a word of it would explain nothing.
+        fields = "1 field" if count == 1 else f"{count} fields"
+        wanted = "5 are wanted (minute, hour, day of the month, month, day of the week), or 6 with seconds first"
+        raise OptionsError(f"cron pattern {pattern!r}: it has {fields}; {wanted}, such as '0 8 * * mon-fri'")
+
+    @classmethod
+    def _of_fields(cls, pattern: str, texts: list[str]) -> Cron:
         weekday, nth = _split_nth(pattern, texts[5])
         texts[5] = weekday
         read = [_read(pattern, field, text) for field, text in zip(_FIELDS, texts, strict=True)]

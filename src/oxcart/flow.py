@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from .errors import OptionsError
 from .options import MISSING, JobOptions
@@ -47,6 +47,10 @@ def by_levels(roots: Iterable[Flow]) -> Iterator[tuple[Flow, Flow | None]]:
     seen: set[int] = set()
     while level:
         for node, _ in level:
+            if not isinstance(cast(object, node), Flow):
+                raise OptionsError(
+                    f"a flow consists of Flow(queue, name, data, children=[…]), not {type(node).__name__}"
+                )
             if id(node) in seen:
                 raise OptionsError(f"{node!r} is in the flow more than once, or within itself: make one for each place")
             seen.add(id(node))

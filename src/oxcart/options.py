@@ -331,8 +331,25 @@ def _checked_jitter(jitter: float) -> float:
 def _unknown(name: str, known: frozenset[str]) -> str:
     if name == "repeat":
         return "repeat: only Queue.add takes it, or use Queue.upsert_scheduler"
+    if name in _ELSEWHERE:
+        return f"unknown option {name!r}: {_ELSEWHERE[name]}"
     near = difflib.get_close_matches(name, known, n=1)
     return f"unknown option {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
+
+
+_ATTEMPTS = "attempts= says how often a job may run in all, so 3 retries are attempts=4"
+
+_ELSEWHERE = {
+    "retries": _ATTEMPTS,
+    "max_retries": _ATTEMPTS,
+    "max_tries": "attempts= says how often a job may run in all",
+    "countdown": "delay= takes seconds or a timedelta",
+    "eta": "delay= takes an aware datetime too",
+    "retry_backoff": "backoff= takes seconds, or Backoff.exponential(seconds)",
+    "id": "job_id= is a job's own id",
+    "timeout": "Worker(timeout=) says how long an attempt may take",
+}
+"""What the options of other libraries are called here."""
 
 
 def _whole(least: int, most: int | None = None) -> Any:
@@ -355,6 +372,8 @@ def _delay(value: object) -> str | None:
 
 
 def _backoff(value: object) -> str | None:
+    if isinstance(value, str | Mapping):
+        return "seconds as a number, a timedelta, Backoff.fixed(…), or Backoff.exponential(2), which is 2 s, 4 s, 8 s"
     if not isinstance(value, Backoff):
         milliseconds("backoff", value)
     return None

@@ -117,7 +117,7 @@ class Tally:
         tally = cls()
         try:
             kept: object = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return tally
         for name, value in cast(dict[str, Any], kept).items() if isinstance(kept, dict) else ():
             if isinstance(value, int | float) and 0 <= value < 2**63:

@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 
 from oxcart.bench.figures import FIGURES, Run
 from oxcart.bench.report import Report
+from oxcart.bench.run import _server as find_server
+from oxcart.cli.main import bench
 from tests.conftest import RedisServer, in_ci
 from tests.interop.peer import HERE, missing
 
@@ -34,6 +36,17 @@ def run_bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]
     """Run it in a folder, as there is none of Node's packages in."""
     command = [sys.executable, "-m", "oxcart.cli.main", "bench", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+
+
+def test_the_variable_of_our_own_comes_first_and_the_help_says_so(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://localhost:1")
+    monkeypatch.setenv("OXCART_REDIS_URL", redis_server.url)
+    with find_server(None) as server:
+        assert server.url == redis_server.url
+    [url] = [option for option in bench.params if option.name == "url"]
+    assert "else OXCART_REDIS_URL, REDIS_URL" in str(url.to_info_dict()["help"])
 
 
 async def test_a_quick_run_gives_a_figure_for_every_measure_and_leaves_nothing(

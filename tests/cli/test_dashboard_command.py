@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -143,6 +144,23 @@ async def test_a_port_that_is_taken_is_told() -> None:
     server.close()
     await server.wait_closed()
     assert code == 1 and f"can't listen on 127.0.0.1 port {port}" in err and "Traceback" not in err
+
+
+async def test_a_redis_that_can_not_be_reached_is_told_and_waited_for(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    later = tmp_path / "later"
+    async with running("--redis", f"unix://{later}") as (process, address):
+        assert process.stderr is not None
+        told = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+        assert told.startswith("oxcart: can't connect to Redis at unix://") and "waits for it" in told
+        async with httpx.AsyncClient(base_url=address) as client:
+            assert (await client.get("/api/v1/overview")).json()["error"] == "redis_away"
+        later.symlink_to(redis_server.socket)
+        while told != "oxcart: Redis is there.\n":  # others may have something to tell, too
+            told = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 async def test_without_its_packages_it_says_what_to_install() -> None:

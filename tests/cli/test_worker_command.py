@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from oxcart import JobSpec, Queue
+from oxcart import Job, JobSpec, Queue
 from tests.conftest import RedisServer, wait_until
 
 MODULE = """
@@ -173,6 +173,51 @@ async def test_a_worker_that_cannot_be_kept_alive_ends_the_command(
     assert await supervisor.Supervisor(["broken:worker"], processes=1).run() == 1
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_a_module_that_raises_at_the_first_start_is_told_once_and_ends_the_command(
+    tmp_path: Path, processes: str
+) -> None:
+    (tmp_path / "broken.py").write_text("import inner\n")
+    (tmp_path / "inner.py").write_text("def find():\n    return {}['key']\n\n\nfind()\n")
+    command = [sys.executable, "-m", "oxcart.cli.main", "worker", "broken:worker", "--processes", processes]
+    answer = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert answer.stderr.count("return {}['key']") == 1
+    assert "oxcart: broken:worker can't be loaded: KeyError: 'key'" in answer.stderr
+    assert "importlib" not in answer.stderr and "a new one starts" not in answer.stderr
+
+
+async def test_a_module_that_raises_later_is_tried_again(folder: Path, queue: Queue, commands: list[Command]) -> None:
+    source = folder / "jobs.py"
+    good = source.read_text()
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    first = await queue.add("x")
+    await wait_until(lambda: _completed(first))
+    source.write_text("raise RuntimeError('the disk is full')")
+    os.kill(command.pids()[0], signal.SIGKILL)
+    await wait_until(lambda: "can't be loaded: RuntimeError: the disk is full" in command.said())
+    source.write_text(good)
+    second = await queue.add("x")
+    await wait_until(lambda: _completed(second), 30)
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+async def _completed(job: Job) -> bool:
+    return await job.state() == "completed"
+
+
+async def test_the_command_shows_where_it_works_and_which_attempts_fail(
+    folder: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    await queue.add("x", {"s": "no number"})
+    await wait_until(lambda: f"{queue.name}: job 1 (x), attempt 1 of 1: TypeError: " in command.said())
+    assert f"{queue.name}: working, up to 2 jobs at once, with Redis at unix://" in command.said()
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
 async def test_changed_code_starts_the_workers_anew(folder: Path, queue: Queue, commands: list[Command]) -> None:
     commands.append(command := Command(folder, ["jobs:worker", "--reload"]))
     await wait_until(command.pids)
@@ -217,6 +262,8 @@ async def test_broken_code_is_waited_for_under_reload(folder: Path, queue: Queue
     ("arguments", "text"),
     [
         (["jobs"], "write MODULE:TARGET"),
+        (["jobs.py:worker"], "'jobs.py:worker': a module is named without .py and with dots: jobs:worker"),
+        (["./app/jobs.py:worker"], "a module is named without .py and with dots: app.jobs:worker"),
         (["nowhere:worker"], "there is no module 'nowhere'"),
         (["jobs:nobody"], "has no 'nobody'"),
         (["jobs:text"], "a Worker, a list of them, or a function that returns either, not str"),

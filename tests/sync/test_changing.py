@@ -47,7 +47,9 @@ def test_a_delay_can_be_changed_while_the_job_is_delayed(queue: Queue, redis: Re
     assert (events_of(redis, queue, job))[-1] == {"event": "delayed", "jobId": job.id, "delay": f"{marker:.0f}"}
     job.change_delay(0)
     assert hands.work() == [job.id]
-    with pytest.raises(InvalidState, match=f"job {job.id} of {queue.name} is not in the state"):
+    with pytest.raises(
+        InvalidState, match=f"job {job.id} of {queue.name} is completed, and has to be delayed for this"
+    ):
         job.change_delay(1)
 
 
@@ -86,7 +88,7 @@ def test_a_promoted_job_runs_now(queue: Queue, redis: Redis, hands: Hands) -> No
     assert job.delay == (seen(queue, job)).delay == 0
     assert (events_of(redis, queue, job))[-1] == {"event": "waiting", "jobId": job.id, "prev": "delayed"}
     assert hands.work() == [job.id]
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState, match=r"is completed, and has to be delayed for this"):
         job.promote()
 
 
@@ -130,7 +132,7 @@ def test_a_retried_job_keeps_its_place_by_priority_and_lifo(queue: Queue, hands:
 
 def test_only_finished_jobs_can_be_retried(queue: Queue) -> None:
     job = queue.add("x")
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState, match=r"is waiting, and has to be failed or completed for this"):
         job.retry()
 
 
@@ -214,7 +216,7 @@ def test_a_job_that_runs_is_cancelled_by_asking_its_worker(queue: Queue, redis: 
     with pytest.raises(JobNotFound):
         queue.cancel_job("nobody")
     job = queue.add("x")
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState, match=r"is waiting, and has to be active for this"):
         queue.cancel_job(job.id)
     hands.take()
     with pytest.raises(JobLocked, match="its worker is not one of Oxcart's"):

@@ -264,6 +264,8 @@ def test_an_unknown_zone_is_refused_by_its_name(zone: str) -> None:
         ("x 0 0 * * *", "second 'x' can't be read"),
         ("H(70-80) * * * *", "minute 'H(70-80)' leaves H nothing to choose from"),
         ("1 2 3 4 5 6 7", "it has 7 fields, 5 are allowed, or 6 with seconds"),
+        ("every day", "it has 2 fields; 5 are wanted (minute, hour, day of the month, month, day of the week), or 6"),
+        ("daily", "it has 1 field; 5 are wanted"),
         ("@midnight", "no such nickname; there are @yearly, @annually"),
         ("*" * 1025, "it has 1025 characters, 1024 are allowed"),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oxcart import Backoff, JobOptions, Keep, OptionsError, Queue, RateLimit, Worker
+from oxcart import Backoff, Flow, FlowProducer, JobOptions, Keep, OptionsError, Queue, RateLimit, Worker
 from oxcart.options import check, check_job_id
 from oxcart.protocol.address import check_url, masked
 from oxcart.protocol.calls.add import Preparer
@@ -33,6 +33,12 @@ from oxcart.protocol.calls.add import Preparer
         ({"timestamp": datetime(2030, 1, 1)}, "needs a timezone"),
         ({"timestamp": 17}, "aware datetime"),
         ({"backoff": "soon"}, "backoff='soon'"),
+        ({"backoff": "exponential"}, "Backoff.exponential(2), which is 2 s, 4 s, 8 s"),
+        ({"backoff": {"type": "exponential", "delay": 1000}}, "Backoff.exponential(2), which is 2 s, 4 s, 8 s"),
+        ({"retries": 3}, "unknown option 'retries': attempts= says how often a job may run in all"),
+        ({"max_retries": 3}, "so 3 retries are attempts=4"),
+        ({"countdown": 3}, "unknown option 'countdown': delay= takes seconds or a timedelta"),
+        ({"eta": datetime(2030, 1, 1)}, "unknown option 'eta': delay= takes an aware datetime too"),
         ({"backoff": -1}, "can't be negative"),
         ({"remove_on_complete": "all"}, "remove_on_complete"),
         ({"remove_on_fail": -2}, "remove_on_fail"),
@@ -155,6 +161,21 @@ def test_a_delay_may_be_a_moment() -> None:
 
 def test_a_bare_backoff_is_a_fixed_wait_in_seconds() -> None:
     assert '"backoff":{"type":"fixed","delay":2000}' in prepare(backoff=2).opts
+
+
+def test_a_limiter_that_is_no_rate_limit_is_refused_with_what_to_write() -> None:
+    with pytest.raises(OptionsError, match=r"limiter=\(10, 1\): RateLimit\(max, duration\)"):
+        Worker("q", print, limiter=(10, 1))  # pyright: ignore[reportArgumentType]
+
+
+async def test_what_is_no_flow_or_no_job_is_refused_by_its_type() -> None:
+    async with FlowProducer(connection="redis://localhost:1") as flows, Queue("q", connection="redis://x:1") as queue:
+        with pytest.raises(OptionsError, match=r"a flow consists of Flow\(queue, name, .*, not dict"):
+            await flows.add({"name": "x"})  # pyright: ignore[reportArgumentType]
+        with pytest.raises(OptionsError, match=r"a flow consists of Flow\(queue, name, .*, not dict"):
+            await flows.add(Flow("q", "x", children=[{"name": "y"}]))  # pyright: ignore[reportArgumentType]
+        with pytest.raises(OptionsError, match=r"add_bulk takes JobSpec\(name, data, …\), not tuple"):
+            await queue.add_bulk([("x", {})])  # pyright: ignore[reportArgumentType]
 
 
 def test_a_call_s_options_win_over_the_queues() -> None:

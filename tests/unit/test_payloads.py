@@ -80,6 +80,38 @@ def test_what_json_cannot_carry_is_refused_by_name(value: Any) -> None:
         Preparer(None, lambda: 0).prepare("x", value, {})
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [0, 1, {"b": {1, 2}}]}, "data.a[2].b is of type set, which JSON doesn't have"),
+        ({"a": {1: "x"}}, "data.a has a key that isn't a text: 1"),
+        ({"first name": object()}, "data['first name'] is of type object, which JSON doesn't have"),
+        ([None, Point(1, float("nan"))], "data[1].y is nan, which is no number that JSON has"),
+        ({"price": Decimal("NaN")}, "data.price is Decimal('NaN'), which is no number that JSON has"),
+        (Struct(name=b"x"), "data.name is of type bytes, which JSON doesn't have"),  # pyright: ignore[reportArgumentType]
+        ({"n": 2**65}, "data.n is a whole number of more than 64 bits: send it as text"),
+        ({"s": "\ud800"}, "data.s has half a character in it (a lone surrogate)"),
+        (CYCLE, "data[0] contains itself"),
+        (b"bytes", "data is of type bytes, which JSON doesn't have"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_place_of_what_json_cannot_carry_is_named(value: Any, text: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        Preparer(None, lambda: 0).prepare("x", value, {})
+    assert str(caught.value) == f"the data of job 'x' can't be sent as JSON: {text}"
+
+
+def test_what_is_nested_too_deeply_is_refused_in_a_short_line() -> None:
+    value: Any = None
+    for _ in range(2000):
+        value = [value]
+    with pytest.raises(PayloadError, match="nested too deeply") as caught:
+        wire.encode(value, "the result of job 2")
+    assert str(caught.value).startswith("the result of job 2 can't be sent as JSON: result[0][0]")
+    assert len(str(caught.value)) < 300
+
+
 def test_data_over_the_size_limit_is_refused_with_both_numbers() -> None:
     with pytest.raises(PayloadError, match="14 bytes; size_limit is 13"):
         Preparer(None, lambda: 0).prepare("x", {"a": "üüü"}, {"size_limit": 13})

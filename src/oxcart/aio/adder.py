@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed
+from ..errors import LOG_IN_CODES, ConnectionFailed, ServerRefused, said_again
+from ..protocol.address import masked, silence_hint
 from ..protocol.call import Call
 from ..protocol.calls.add import LARGEST_CALL, Added, NewJob, add_jobs, first_refusal
 from ..protocol.keys import Keys
@@ -99,7 +100,7 @@ class Adder:
         for answer in done:
             if isinstance(answer, ConnectionFailed):
                 text = f"{answer}; at least {len(added)} of the {total} jobs were added"
-                raise ConnectionFailed(text) from answer
+                raise said_again(answer, text) from answer
             if isinstance(answer, BaseException):
                 raise answer
             added += answer
@@ -198,6 +199,8 @@ class Adder:
                 return
             except ConnectionFailed as error:
                 parcel.error = error
+                if isinstance(error, ServerRefused) and error.code in LOG_IN_CODES:
+                    raise said_again(error, f"{_what(parcel)} could not be added: {error}") from error
             await asyncio.sleep(next(pauses))
 
     def _insisted(self, parcel: _Parcel, task: asyncio.Task[None]) -> None:
@@ -213,7 +216,7 @@ class Adder:
         """The time of some is over: they are told. When nobody waits any more, it is not sent again."""
         loop = asyncio.get_running_loop()
         late = [request for request in parcel.requests if request.deadline is not None]
-        error = _given_up(parcel, self._timeout)
+        error = self._given_up(parcel)
         for request in late:
             if request.deadline is not None and request.deadline <= loop.time() and not request.answer.done():
                 request.answer.set_exception(error)
@@ -222,6 +225,14 @@ class Adder:
             parcel.timer = loop.call_at(min(waiting), self._give_up, parcel)
         elif parcel.again is not None:
             parcel.again.cancel()
+
+    def _given_up(self, parcel: _Parcel) -> ConnectionFailed:
+        if parcel.error is not None:
+            return said_again(parcel.error, f"{_what(parcel)} could not be added: {parcel.error}")
+        url, within = self._connection.url, f"{self._timeout or 0:g} s"
+        hint = "" if self._connection.transport.current else silence_hint(url)
+        silence = f"no answer from Redis at {masked(url)} within {within}{hint}"
+        return ConnectionFailed(f"{_what(parcel)} could not be added: {silence}")
 
     def _done_with(self, parcel: _Parcel) -> None:
         if parcel.timer is not None:
@@ -237,7 +248,6 @@ def _refuse(requests: Sequence[_Request], error: BaseException) -> None:
             request.answer.set_exception(error)
 
 
-def _given_up(parcel: _Parcel, timeout: float | None) -> ConnectionFailed:
+def _what(parcel: _Parcel) -> str:
     count = sum(len(request.jobs) for request in parcel.requests)
-    what = "the job" if count == 1 else f"{count} jobs"
-    return ConnectionFailed(f"{what} could not be added: {parcel.error or f'no answer within {timeout:g} s'}")
+    return "the job" if count == 1 else f"{count} jobs"

@@ -7,7 +7,7 @@ import time
 from typing import TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed
+from ..errors import LOG_IN_CODES, ConnectionFailed, ServerRefused
 from ..protocol.call import Call
 from .connection import Connection
 
@@ -15,12 +15,17 @@ Reply = TypeVar("Reply")
 
 
 async def insist(connection: Connection, call: Call[Reply], deadline: float | None) -> Reply:
-    """The answer to a call; `ConnectionFailed` if there is none before `deadline` (by `time.monotonic`)."""
+    """The answer to a call; `ConnectionFailed` if there is none before `deadline` (by `time.monotonic`).
+
+    A refused log-in is told at once, as it stays refused.
+    """
     pauses = growing_pauses()
     while True:
         try:
             return await connection.run(call)
-        except ConnectionFailed:
+        except ConnectionFailed as error:
+            if isinstance(error, ServerRefused) and error.code in LOG_IN_CODES:
+                raise
             pause = next(pauses)
             if deadline is not None and time.monotonic() + pause > deadline:
                 raise

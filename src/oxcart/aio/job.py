@@ -17,6 +17,7 @@ from ..protocol.record import JobRecord
 from ..protocol.series import slot_of
 from ..protocol.states import JobState
 from .connection import Connection
+from .demand import demand
 from .gently import Gently
 from .reader import Subscription, finished, within
 from .removal import remove
@@ -430,7 +431,8 @@ class Job:
     async def change_delay(self, delay: Duration) -> None:
         """Make it due `delay` (seconds or `timedelta`) from now. `InvalidState` if it isn't delayed."""
         delay_ms = milliseconds("delay", delay)
-        await self._connection.run(change.change_delay(self.keys, self.id, self._clock(), delay_ms))
+        call = change.change_delay(self.keys, self.id, self._clock(), delay_ms)
+        await demand(self._connection, self.keys, self.id, call, JobState.DELAYED)
         self.record.fields["delay"] = str(delay_ms)
 
     async def change_priority(self, priority: int, lifo: bool = False) -> None:
@@ -441,7 +443,7 @@ class Job:
 
     async def promote(self) -> None:
         """Let it run now instead of later. `InvalidState` if it isn't delayed."""
-        await self._connection.run(change.promote_job(self.keys, self.id))
+        await demand(self._connection, self.keys, self.id, change.promote_job(self.keys, self.id), JobState.DELAYED)
         self.record.fields["delay"] = "0"
 
     async def retry(self, *, reset_attempts: bool = False, reset_starts: bool = False) -> None:
@@ -452,7 +454,7 @@ class Job:
         """
         lifo = _readable(lambda: self.record.options.lifo, False)
         call = change.retry_job(self.keys, self.id, lifo, reset_attempts=reset_attempts, reset_starts=reset_starts)
-        await self._connection.run(call)
+        await demand(self._connection, self.keys, self.id, call, JobState.FAILED, JobState.COMPLETED)
         gone = [
             "finishedOn",
             "processedOn",

@@ -29,6 +29,7 @@ from ..repeat import Missed, Overlap, Repeat
 from . import schedulers
 from .adder import Adder
 from .connection import Connection
+from .demand import demand
 from .gently import Gently
 from .job import Job
 from .removal import remove
@@ -108,7 +109,8 @@ class Queue(QueueView):
         Example: `await emails.add_bulk([JobSpec("welcome", {"userId": "u1"}), JobSpec("digest", priority=5)])`
         """
         prepare = self._preparer.prepare
-        new = [prepare(spec.name, {} if spec.data is MISSING else spec.data, spec.options) for spec in jobs]
+        specs = [_checked_spec(spec) for spec in jobs]
+        new = [prepare(spec.name, {} if spec.data is MISSING else spec.data, spec.options) for spec in specs]
         if not new:
             return []
         added = await self._adder.add(new)
@@ -275,7 +277,8 @@ class Queue(QueueView):
         """
         known = check_known_id("job id", job_id)
         why = wire.sendable(reason)[:LONGEST_REASON]
-        left_ms = await self._connection.run(change.cancel_job(self.keys, known, why))
+        call = change.cancel_job(self.keys, known, why)
+        left_ms = await demand(self._connection, self.keys, known, call, JobState.ACTIVE)
         # A lock is renewed when a quarter of its life is over, so more of it than so much doesn't pass before.
         return left_ms / 4000
 
@@ -436,3 +439,9 @@ def _cleanable(name: str) -> JobState:
     if found is JobState.UNKNOWN:
         raise OptionsError(f"state={name!r}: jobs that are nowhere can't be cleaned; remove_orphans erases them")
     return found
+
+
+def _checked_spec(spec: JobSpec) -> JobSpec:
+    if not isinstance(cast(object, spec), JobSpec):
+        raise OptionsError(f"add_bulk takes JobSpec(name, data, …), not {type(spec).__name__}")
+    return spec

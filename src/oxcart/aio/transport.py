@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 
 from .. import embedded
 from ..errors import ConnectionFailed, OptionsError, ServerRefused, server_error
-from ..protocol.address import masked, tls_defaults
+from ..protocol.address import masked, silence_hint, tls_defaults
 from ..protocol.call import Argument
 
 # What connecting may raise; all of it means that the server can't be used now.
@@ -34,7 +34,7 @@ class Link(asyncio.Protocol):
     """One connection that is up. Replies come in the order of the commands; each has a deadline."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self.address = address
         self._reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape", notEnoughData=_NOT_YET)
         self._pending: deque[tuple[Answer, float]] = deque()
         self._loop = asyncio.get_running_loop()
@@ -76,7 +76,7 @@ class Link(asyncio.Protocol):
     def post(self, command: Sequence[Argument], timeout: float, answer: Answer) -> None:
         """Send a command, and call `answer` the moment its reply is there: no future, no turn of the loop between."""
         if self._transport is None or not self.up:
-            error = ConnectionFailed(f"not connected to Redis at {self._address}")
+            error = ConnectionFailed(f"not connected to Redis at {self.address}")
             self._loop.call_soon(answer, None, error)
             return
         packed = _pack(command)  # before anything else: what can't be packed must not be waited for
@@ -100,7 +100,7 @@ class Link(asyncio.Protocol):
         waiting, self._pending = self._pending, deque()
         for answer, _ in waiting:
             # Not at once: who drops a connection must not find itself in the middle of what follows from it.
-            self._loop.call_soon(answer, None, ConnectionFailed(f"{reason} (Redis at {self._address})"))
+            self._loop.call_soon(answer, None, ConnectionFailed(f"{reason} (Redis at {self.address})"))
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -196,7 +196,10 @@ class Transport:
 
     async def execute_on(self, link: Link, *command: Argument, timeout: float | None = None) -> Any:
         """The same on a link that was had before: it is sent at once."""
-        return raise_error(await link.send(command, self.timeout if timeout is None else timeout))
+        reply = await link.send(command, self.timeout if timeout is None else timeout)
+        if isinstance(reply, hiredis.ReplyError):
+            raise server_error(str(reply), link.address)
+        return reply
 
     async def close(self) -> None:
         """Drop the connection, and leave an embedded server."""
@@ -273,11 +276,8 @@ class Transport:
         return self._server.url
 
 
-def raise_error(reply: Any) -> Any:
-    """The reply, unless it is an error: then that error, by class."""
-    if isinstance(reply, hiredis.ReplyError):
-        raise server_error(str(reply))
-    return reply
+# What OpenSSL says, in one version or another, to an answer that is no TLS.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "record layer failure")
 
 
 def _unreachable(address: str, error: Exception) -> ConnectionFailed:
@@ -289,7 +289,9 @@ def _unreachable(address: str, error: Exception) -> ConnectionFailed:
     if isinstance(error, redis.exceptions.ResponseError | redis.exceptions.BusyLoadingError):
         return ServerRefused(text.split(" ", 1)[0], f"Redis at {address} can't serve for now: {text}")
     if isinstance(error, TimeoutError):
-        text = "no answer in time"
+        text = f"no answer in time{silence_hint(address)}"
+    if any(sign in text for sign in _NO_TLS):
+        text += silence_hint(address)
     return ConnectionFailed(f"can't connect to Redis at {address}: {text}")
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+import traceback
 
 import click
 
@@ -17,6 +18,9 @@ from .target import TargetError, load, select
 USAGE = 2
 """The exit code that tells the supervisor that trying again can't help."""
 
+UNLOADABLE = 3
+"""The exit code that tells the supervisor that the user's module raised something; what, has been said."""
+
 
 @click.command()
 @click.argument("target")
@@ -24,7 +28,10 @@ USAGE = 2
 @click.option("--concurrency", type=int)
 @click.option("--log-level", default="INFO")
 @click.option("--lifeline", type=int, help="A descriptor that ends when the supervisor is gone.")
-def main(target: str, queues: tuple[str, ...], concurrency: int | None, log_level: str, lifeline: int | None) -> None:
+@click.option("--slot", type=int, default=0, help="Which of several processes this is.")
+def main(
+    target: str, queues: tuple[str, ...], concurrency: int | None, log_level: str, lifeline: int | None, slot: int
+) -> None:
     """Run the workers that TARGET names until a signal."""
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -32,6 +39,9 @@ def main(target: str, queues: tuple[str, ...], concurrency: int | None, log_leve
     except (TargetError, OxcartError) as error:
         click.echo(f"oxcart: {error}", err=True)
         sys.exit(USAGE)
+    except Exception as error:
+        _tell_unloadable(target, error, whole=slot == 0)  # the others have the same to say
+        sys.exit(UNLOADABLE)
     if concurrency is not None:
         for worker in workers:
             worker.concurrency = concurrency
@@ -42,6 +52,19 @@ def main(target: str, queues: tuple[str, ...], concurrency: int | None, log_leve
             runner.run(run_all(workers, lifeline))
         return
     asyncio.run(run_all(workers, lifeline))
+
+
+def _tell_unloadable(target: str, error: Exception, *, whole: bool) -> None:
+    """Say what the user's module has raised: where in it, but not how we came to it."""
+    if whole:
+        steps = traceback.extract_tb(error.__traceback__)
+        theirs = [step for step in steps if step.filename not in _OURS and "importlib" not in step.filename]
+        click.echo("".join(traceback.format_list(theirs)), err=True, nl=False)
+    [line, *_] = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1:]
+    click.echo(f"oxcart: {target} can't be loaded: {line}", err=True)
+
+
+_OURS = frozenset({__file__, load.__code__.co_filename})
 
 
 async def run_all(workers: list[Worker], lifeline: int | None) -> None:

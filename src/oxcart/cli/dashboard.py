@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import OptionsError
+from .. import Connection, ConnectionFailed, OptionsError, OxcartError
 
 if TYPE_CHECKING:
     from ..dashboard import Dashboard
 
 LEAVE_S = 5
 """How long requests under way may take when the server is to stop."""
+
+RETRY_S = 1
+"""After how long a Redis that can't be reached at the start is tried again."""
 
 MISSING = "the dashboard needs some more packages: pip install 'oxcart[dashboard]'"
 
@@ -79,9 +82,10 @@ def dashboard(
             "give --auth USER:PASS too, or set OXCART_DASHBOARD_AUTH"
         )
     try:
+        connection = Connection(url)
         made = Dashboard(
             queues or None,
-            connection=url,
+            connection=connection,
             prefix=prefix,
             auth=basic(users) if users else None,
             read_only=read_only,
@@ -90,7 +94,7 @@ def dashboard(
         )
     except OptionsError as error:
         raise click.UsageError(str(error)) from None
-    _serve(made, host, port)
+    _serve(made, connection, host, port)
 
 
 def _users(given: Sequence[str]) -> dict[str, str]:
@@ -121,7 +125,24 @@ def _listen(host: str, port: int) -> socket.socket:
         raise click.ClickException(f"can't listen on {host} port {port}: {error.strerror or error}") from None
 
 
-def _serve(app: Dashboard, host: str, port: int) -> None:
+async def _tell_of_redis(connection: Connection) -> None:
+    """Tell if Redis can't be reached at the start, and when it can: the page says so only to who opens it."""
+    told = ""
+    while True:
+        try:
+            await connection.transport.execute("PING")
+            break
+        except ConnectionFailed as error:
+            if told != (told := str(error)):  # it may be there then, and want a log-in
+                click.echo(f"oxcart: {told.rstrip('.')}. The dashboard waits for it.", err=True)
+            await asyncio.sleep(RETRY_S)
+        except OxcartError:
+            break  # it is there, and doesn't like the question
+    if told:
+        click.echo("oxcart: Redis is there.", err=True)
+
+
+def _serve(app: Dashboard, connection: Connection, host: str, port: int) -> None:
     """Answer requests until a signal. The first ends it in order, a second Ctrl-C at once."""
     import uvicorn
 
@@ -130,10 +151,13 @@ def _serve(app: Dashboard, host: str, port: int) -> None:
             await super().startup(sockets)
             shown = f"[{host}]" if ":" in host else host
             click.echo(f"The dashboard is at http://{shown}:{listening.getsockname()[1]}  (Ctrl-C stops it)")
+            self._telling = asyncio.create_task(_tell_of_redis(connection), name="oxcart-redis")
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            self._telling.cancel()
             await app.close()  # first, as it would wait for every open tab
             await super().shutdown(sockets)
+            await connection.close()
 
     listening = _listen(host, port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

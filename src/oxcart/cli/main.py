@@ -55,7 +55,9 @@ def worker(
 
 
 @cli.command()
-@click.option("--redis", "url", metavar="URL", help="Where to measure: else REDIS_URL, else a server started for it.")
+@click.option(
+    "--redis", "url", metavar="URL", help="Where to measure: else OXCART_REDIS_URL, REDIS_URL, or a server for it."
+)
 @click.option(
     "--node-modules",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from .child import USAGE
+from .child import UNLOADABLE, USAGE
 
 log = logging.getLogger("oxcart.supervisor")
 
@@ -42,6 +42,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._generation = 0  # of the code: goes up with each change
+        self._proven = False  # whether workers could be loaded: then what they can't now may pass
         self._exit_code = 0
         # Its other end closes with this process, however it ends: the children notice and stop.
         self._lifeline, self._held = os.pipe()
@@ -76,9 +77,10 @@ class Supervisor:
                 self._changed.clear()
                 await self._first_of(self._changed, self._stopping)
                 continue
-            if code == USAGE:
-                self._give_up(USAGE)
+            if code == USAGE or (code == UNLOADABLE and not self._proven):
+                self._give_up(USAGE if code == USAGE else 1)
                 return
+            self._proven = True
             short_lives = short_lives + 1 if time.monotonic() - born < SHORT_LIFE_S else 0
             if short_lives > MOST_SHORT_LIVES:
                 log.error("worker process %d ended %d times in a row right after its start", slot, short_lives)
@@ -89,7 +91,8 @@ class Supervisor:
             await self._first_of(self._stopping, timeout=pause_s)
 
     async def _spawn(self, slot: int) -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", "oxcart.cli.child", *self._arguments, "--lifeline", str(self._lifeline)]
+        command = [sys.executable, "-m", "oxcart.cli.child", *self._arguments]
+        command += ["--lifeline", str(self._lifeline), "--slot", str(slot)]
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which passes it on once.
         child = await asyncio.create_subprocess_exec(
             *command, pass_fds=[self._lifeline], stdin=asyncio.subprocess.DEVNULL, start_new_session=True

@@ -20,6 +20,9 @@ def check_shape(target: str) -> tuple[str, str]:
     module, colon, name = target.partition(":")
     if not colon or not module or not name:
         raise TargetError(f"{target!r}: write MODULE:TARGET, such as myapp.worker:worker")
+    if module.endswith(".py") or "/" in module:
+        dotted = module.removeprefix("./").removesuffix(".py").strip("/").replace("/", ".")
+        raise TargetError(f"{target!r}: a module is named without .py and with dots: {dotted}:{name}")
     return module, name
 
 

@@ -58,6 +58,12 @@ def masked(url: str) -> str:
     return f"{scheme}{separator}{user}{':***' if colon else ''}@{host}"
 
 
+def silence_hint(url: str) -> str:
+    """What else may be wrong where nobody answers to a URL; empty if nothing in particular."""
+    # A server without TLS waits for the rest of what it takes for a command.
+    return "; if the server has no TLS, its URL begins with redis://" if url.startswith("rediss://") else ""
+
+
 def tls_defaults(url: str) -> dict[str, bool]:
     """What TLS should do if the URL says nothing of it: check the server's name too, as older clients don't."""
     checked = url.startswith("rediss://") and "ssl_check_hostname" not in url and "ssl_cert_reqs=none" not in url

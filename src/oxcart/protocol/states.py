@@ -20,6 +20,9 @@ class JobState(StrEnum):
     PAUSED = "paused"
     UNKNOWN = "unknown"
 
+    def __repr__(self) -> str:
+        return repr(self.value)  # as it is printed in the dictionaries that counts are
+
 
 # The key (as scripts name it) of each state, in the order in which counts are reported.
 HOLDERS: dict[JobState, str] = {

@@ -16,22 +16,28 @@ import orjson
 from ..errors import PayloadError
 from ..options import Backoff, Deduplication, JobOptions, Keep, Parent, aware_ms, milliseconds
 from ..repeat import Repeat
+from . import misfit
 
 # ------------------------------------------------------------------------------------------------ JSON out
 
 
 def encode(value: object, what: str = "data") -> str:
-    """A value as JSON text; a `PayloadError` naming `what` if JSON can't carry it."""
+    """A value as JSON text; a `PayloadError` naming `what`, and the place in it, if JSON can't carry it."""
     if value is None:
         return "null"
     try:
         text = orjson.dumps(value, default=_plain).decode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadError(f"{what} can't be sent as JSON: {_first_cause(error)}") from None
+        raise _not_json(value, what, _first_cause(error)) from None
     # orjson writes NaN and Infinity as null without a word; only then is the value worth a walk.
-    if "null" in text:
-        _refuse_nan(value, what)
+    if "null" in text and _has_nan(value):
+        raise _not_json(value, what, "NaN and Infinity are no numbers that JSON has")
     return text
+
+
+def _not_json(value: object, what: str, why: str) -> PayloadError:
+    root = what.removeprefix("the ").split(" ", 1)[0]
+    return PayloadError(f"{what} can't be sent as JSON: {misfit.find(value, root, _plain) or why}")
 
 
 def _plain(value: Any) -> object:
@@ -57,21 +63,18 @@ def _first_cause(error: BaseException) -> str:
     return str(cause or error) or type(error).__name__
 
 
-def _refuse_nan(value: Any, what: str, depth: int = 0) -> None:
+def _has_nan(value: Any) -> bool:
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise PayloadError(f"{what} can't be sent as JSON: {value} is not a number that JSON has")
-    elif isinstance(value, dict):
-        for item in cast(dict[Any, Any], value).values():
-            _refuse_nan(item, what, depth + 1)
-    elif isinstance(value, list | tuple):
-        for item in cast(list[Any], value):
-            _refuse_nan(item, what, depth + 1)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            _refuse_nan(getattr(value, field.name), what, depth + 1)
-    elif callable(getattr(value, "model_dump", None)) or _struct_fields(value) is not None:
-        _refuse_nan(_plain(value), what, depth + 1)
+        return value != value or value in (float("inf"), float("-inf"))
+    if isinstance(value, dict):
+        return any(map(_has_nan, cast(dict[Any, Any], value).values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_nan, cast(list[Any], value)))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return any(_has_nan(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if callable(getattr(value, "model_dump", None)) or _struct_fields(value) is not None:
+        return _has_nan(_plain(value))
+    return False
 
 
 # ------------------------------------------------------------------------------------------------- JSON in

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ..errors import ConnectionFailed
+from ..errors import ConnectionFailed, said_again
 from ..lanes import Lanes
 from ..protocol.calls.add import LARGEST_CALL, NewJob, add_jobs, first_refusal
 from ..protocol.keys import Keys
@@ -34,7 +34,7 @@ class Adder:
             except ConnectionFailed as error:
                 what = "the job" if len(jobs) == 1 else f"{len(jobs) - len(added)} jobs"
                 more = f"; {len(added)} of the {len(jobs)} jobs were added" if added else ""
-                raise ConnectionFailed(f"{what} could not be added: {error}{more}") from error
+                raise said_again(error, f"{what} could not be added: {error}{more}") from error
             if (refusal := first_refusal(self._keys, some, done.refused)) is not None:
                 raise refusal
             added += [(job_id, at in done.duplicates) for at, job_id in enumerate(done.ids)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 from ..clock import Clock, system_clock
-from ..errors import ConnectionFailed, OptionsError
+from ..errors import ConnectionFailed, OptionsError, said_again
 from ..flow import Flow
 from ..lanes import Lanes
 from ..options import JobOptions, whole
@@ -138,7 +138,7 @@ class FlowProducer:
                 done = insist(self._connection, call, deadline)
             except ConnectionFailed as error:
                 text = f"the flow could not be added: {error}; {len(jobs)} of its {len(nodes)} jobs were"
-                raise ConnectionFailed(text) from error
+                raise said_again(error, text) from error
             for position, node in enumerate(placed):
                 jobs[id(node)] = self._job(node, position, done)
         self._lanes.give(lane)

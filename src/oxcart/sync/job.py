@@ -19,6 +19,7 @@ from ..protocol.record import JobRecord
 from ..protocol.series import slot_of
 from ..protocol.states import JobState
 from .connection import Connection
+from .demand import demand
 from .gently import Gently
 from .reader import Subscription, finished, within
 from .removal import remove
@@ -432,7 +433,8 @@ class Job:
     def change_delay(self, delay: Duration) -> None:
         """Make it due `delay` (seconds or `timedelta`) from now. `InvalidState` if it isn't delayed."""
         delay_ms = milliseconds("delay", delay)
-        self._connection.run(change.change_delay(self.keys, self.id, self._clock(), delay_ms))
+        call = change.change_delay(self.keys, self.id, self._clock(), delay_ms)
+        demand(self._connection, self.keys, self.id, call, JobState.DELAYED)
         self.record.fields["delay"] = str(delay_ms)
 
     def change_priority(self, priority: int, lifo: bool = False) -> None:
@@ -443,7 +445,7 @@ class Job:
 
     def promote(self) -> None:
         """Let it run now instead of later. `InvalidState` if it isn't delayed."""
-        self._connection.run(change.promote_job(self.keys, self.id))
+        demand(self._connection, self.keys, self.id, change.promote_job(self.keys, self.id), JobState.DELAYED)
         self.record.fields["delay"] = "0"
 
     def retry(self, *, reset_attempts: bool = False, reset_starts: bool = False) -> None:
@@ -454,7 +456,7 @@ class Job:
         """
         lifo = _readable(lambda: self.record.options.lifo, False)
         call = change.retry_job(self.keys, self.id, lifo, reset_attempts=reset_attempts, reset_starts=reset_starts)
-        self._connection.run(call)
+        demand(self._connection, self.keys, self.id, call, JobState.FAILED, JobState.COMPLETED)
         gone = [
             "finishedOn",
             "processedOn",

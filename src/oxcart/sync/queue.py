@@ -31,6 +31,7 @@ from ..repeat import Missed, Overlap, Repeat
 from . import schedulers
 from .adder import Adder
 from .connection import Connection
+from .demand import demand
 from .gently import Gently
 from .job import Job
 from .removal import remove
@@ -110,7 +111,8 @@ class Queue(QueueView):
         Example: `emails.add_bulk([JobSpec("welcome", {"userId": "u1"}), JobSpec("digest", priority=5)])`
         """
         prepare = self._preparer.prepare
-        new = [prepare(spec.name, {} if spec.data is MISSING else spec.data, spec.options) for spec in jobs]
+        specs = [_checked_spec(spec) for spec in jobs]
+        new = [prepare(spec.name, {} if spec.data is MISSING else spec.data, spec.options) for spec in specs]
         if not new:
             return []
         added = self._adder.add(new)
@@ -277,7 +279,8 @@ class Queue(QueueView):
         """
         known = check_known_id("job id", job_id)
         why = wire.sendable(reason)[:LONGEST_REASON]
-        left_ms = self._connection.run(change.cancel_job(self.keys, known, why))
+        call = change.cancel_job(self.keys, known, why)
+        left_ms = demand(self._connection, self.keys, known, call, JobState.ACTIVE)
         # A lock is renewed when a quarter of its life is over, so more of it than so much doesn't pass before.
         return left_ms / 4000
 
@@ -438,3 +441,9 @@ def _cleanable(name: str) -> JobState:
     if found is JobState.UNKNOWN:
         raise OptionsError(f"state={name!r}: jobs that are nowhere can't be cleaned; remove_orphans erases them")
     return found
+
+
+def _checked_spec(spec: JobSpec) -> JobSpec:
+    if not isinstance(cast(object, spec), JobSpec):
+        raise OptionsError(f"add_bulk takes JobSpec(name, data, …), not {type(spec).__name__}")
+    return spec

@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from .. import embedded
 from ..errors import ConnectionFailed, OptionsError, ServerRefused, server_error
-from ..protocol.address import masked, tls_defaults
+from ..protocol.address import masked, silence_hint, tls_defaults
 from ..protocol.call import Argument
 
 
@@ -61,18 +61,20 @@ class Transport:
                 self._client_name = ""
                 self.start_over()
                 return self.execute(*command)
-            raise server_error(_with_code(error)) from error
+            raise server_error(_with_code(error), masked(self.url)) from error
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__
             if "max number of clients" in text:
-                raise server_error(text) from error
+                raise server_error(text, masked(self.url)) from error
             if isinstance(error, redis.exceptions.AuthenticationError) or "username-password" in text:
                 raise ServerRefused("NOAUTH", f"Redis at {masked(self.url)} refuses the log-in: {text}") from error
+            if "Timeout connecting" in text or any(sign in text for sign in _NO_TLS):
+                text += silence_hint(self.url)
             raise ConnectionFailed(f"no answer from Redis at {masked(self.url)}: {text}") from error
         except redis.exceptions.NoScriptError:
             raise server_error("NOSCRIPT no matching script") from None
         except redis.exceptions.RedisError as error:
-            raise server_error(_with_code(error)) from error
+            raise server_error(_with_code(error), masked(self.url)) from error
 
     def interrupt(self) -> None:
         """End what is waited for at this moment, in whichever thread: it fails with `ConnectionFailed`."""
@@ -130,6 +132,9 @@ class Transport:
                 raise ConnectionFailed(str(error)) from error
         return self._server.url
 
+
+# What OpenSSL says, in one version or another, to an answer that is no TLS.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "record layer failure")
 
 # redis-py drops the first word of some error replies and makes it a class instead.
 _CODES: dict[type[redis.exceptions.RedisError], str] = {

@@ -230,7 +230,7 @@ class Shuttle:
                 self._free_lane(trip)
                 self._post(trip, trip.call.command_with_source())
                 return
-            error = server_error(str(reply))
+            error = server_error(str(reply), trip.link.address)
         if error is not None:
             self._failed(trip, error)
             return

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from ..aio.connection import Connection, connect
 from ..aio.job import Job
@@ -37,9 +37,11 @@ from ..protocol.record import JobRecord
 from ..sync.connection import Connection as SyncConnection
 from ..version import __version__
 from .children import Children
+from .eviction import EvictionCheck
 from .execution import Attempt, BackoffStrategy, Ending, Outcome, Rules, Verdict, execute, judge
 from .listeners import Listeners, WorkerEvent, check_event
 from .locks import LockKeeper, tell_loop
+from .logbook import Logbook
 from .marker import Marker
 from .mending import SeriesCheck
 from .present import Present
@@ -153,6 +155,10 @@ class Worker:
             max_started_attempts,
             dict(backoff_strategies or {}),
         )
+        if limiter is not None and not isinstance(cast(object, limiter), RateLimit):
+            raise OptionsError(
+                f"limiter={limiter!r}: RateLimit(max, duration), such as RateLimit(10, 1) for 10 a second"
+            )
         self._limits = Limits(
             self._lock_ms,
             name or "",
@@ -171,6 +177,7 @@ class Worker:
         self._recorder = self._new_recorder(recorder)
         self.version = _version(version)
         self._listeners = Listeners()
+        self._logbook = Logbook(queue)
         self.phase = Phase.CREATED
         self.paused = False
         self._attempts: dict[str, Attempt] = {}
@@ -200,6 +207,7 @@ class Worker:
         if self._children is not None:
             self._children.warm()
         self.phase, self._running_in = Phase.RUNNING, asyncio.current_task()
+        self._logbook.start(self.concurrency, self._connection.url)
         self._changed, self._closed = asyncio.Event(), asyncio.Event()
         held: dict[str, str] = {}
         token = f"{LISTENS}{uuid.uuid4()}"
@@ -217,6 +225,7 @@ class Worker:
             self._connection, self.keys, self._stalled_ms, self._clock, self._series, self._report, self._tell_once
         )
         clock_check = ClockCheck(self._connection, self._clock, self)
+        eviction = EvictionCheck(self._connection, self)
         self._present = Present(self._connection, self.keys, marker.connect, lambda: self._presence(token))
         try:
             with on_stop(self._asked_to_stop), locks:
@@ -225,6 +234,7 @@ class Worker:
                     asyncio.ensure_future(supervise("stalled check", stalled.run, self._trouble)),
                     asyncio.ensure_future(supervise("check of schedulers", schedulers.run, self._trouble)),
                     asyncio.ensure_future(supervise("clock check", clock_check.run, self._trouble)),
+                    asyncio.ensure_future(supervise("eviction check", eviction.run, self._trouble)),
                     asyncio.ensure_future(supervise("presence", self._present.run, self._trouble)),
                     *self._recording(),
                 ]
@@ -541,6 +551,8 @@ class Worker:
             self._failed(outcome, outcome.error)
 
     def _completed(self, outcome: Outcome) -> None:
+        if self._logbook.each:
+            self._logbook.completed(outcome.attempt)
         if self._listeners.has("completed"):
             fields = outcome.attempt.record.fields
             fields |= {"returnvalue": outcome.settlement.text, "finishedOn": str(self._clock())}
@@ -548,6 +560,7 @@ class Worker:
             self._listeners.emit("completed", outcome.attempt.job, outcome.value)
 
     def _failed(self, outcome: Outcome, error: BaseException) -> None:
+        self._logbook.failed(outcome, error)
         if self._listeners.has("failed"):
             fields, settlement = outcome.attempt.record.fields, outcome.settlement
             fields |= {"failedReason": settlement.text, "stacktrace": settlement.stacktrace}

@@ -58,7 +58,7 @@ CLIENT = f"ssl_certfile={TLS}/test-only-client.crt&ssl_keyfile={TLS}/test-only-c
 # What the documentation names as enough; `KEYS` and `RIGHTS` are of the prefix `bull`.
 KEYS = "~bull:* ~oxcart:bull:*"
 PRODUCER = f"{KEYS} +@read +@write -@dangerous +eval +evalsha"
-WORKER = f"{PRODUCER} +time +client|setname +client|id +client|unblock"
+WORKER = f"{PRODUCER} +time +info +client|setname +client|id +client|unblock"
 READER = "~bull:* +@read -@dangerous +eval +evalsha"
 LISTENER = f"{READER} +client|setname +client|id"
 

@@ -12,6 +12,7 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from oxcart import ConnectionFailed, OptionsError, OxcartError, Queue, ServerRefused, Worker
+from oxcart.sync import Queue as BlockingQueue
 from tests.conftest import wait_until
 from tests.live.connections.test_connections import (
     BOTH,
@@ -171,6 +172,53 @@ async def test_a_missing_password_is_a_refused_login(kind: str) -> None:
         with pytest.raises(ServerRefused) as caught:
             await ask(kind, server.url())
         assert caught.value.code == "NOAUTH"
+
+
+async def add(kind: str, url: str, timeout: float) -> None:
+    if kind == "async":
+        async with Queue("x", connection=url, timeout=timeout) as queue:
+            await queue.add("a")
+            return
+
+    def block() -> None:
+        with BlockingQueue("x", connection=url, timeout=timeout) as queue:
+            queue.add("a")
+
+    await asyncio.to_thread(block)
+
+
+@BOTH
+@pytest.mark.parametrize("password", ["", ":wrong"])
+async def test_an_add_whose_log_in_is_refused_says_so_at_once(kind: str, password: str) -> None:
+    with serving("--port", "PORT") as server, BlockingRedis(port=server.port) as admin:
+        admin.config_set("requirepass", "xyzzy")
+        with pytest.raises(ServerRefused, match=r"the job could not be added: Redis at redis://.* log-in") as caught:
+            async with asyncio.timeout(20):
+                await add(kind, server.url(password), timeout=600)
+        assert caught.value.code == "NOAUTH"
+        assert isinstance(caught.value.__cause__, ServerRefused)
+        assert (":password@" in str(caught.value)) == (password == "")
+
+
+@BOTH
+async def test_where_tls_finds_a_server_without_it_the_url_and_what_may_be_wrong_are_named(
+    kind: str, server: Server
+) -> None:
+    url = server.url(":xyzzy", scheme="rediss").replace("localhost", "127.0.0.1")
+    text = r"rediss://:\*\*\*@127.0.0.1:\d+.*; if the server has no TLS, its URL begins with redis://"
+    with pytest.raises(ConnectionFailed, match=text):
+        await add(kind, url, timeout=0.2)
+    with pytest.raises(ConnectionFailed, match=text):
+        await ask(kind, url, connect_timeout=0.2)
+
+
+@BOTH
+async def test_a_refused_add_has_the_code_of_the_server(kind: str) -> None:
+    with serving("--port", "PORT") as server, BlockingRedis(port=server.port) as admin:
+        admin.config_set("maxmemory", "1")
+        with pytest.raises(ServerRefused, match=r"the job could not be added: Redis at redis://.* OOM") as caught:
+            await add(kind, server.url(), timeout=0.3)
+        assert caught.value.code == "OOM"
 
 
 @BOTH

@@ -45,7 +45,9 @@ async def test_a_delay_can_be_changed_while_the_job_is_delayed(queue: Queue, red
     assert (await events_of(redis, queue, job))[-1] == {"event": "delayed", "jobId": job.id, "delay": f"{marker:.0f}"}
     await job.change_delay(0)
     assert hands.work() == [job.id]
-    with pytest.raises(InvalidState, match=f"job {job.id} of {queue.name} is not in the state"):
+    with pytest.raises(
+        InvalidState, match=f"job {job.id} of {queue.name} is completed, and has to be delayed for this"
+    ):
         await job.change_delay(1)
 
 
@@ -84,7 +86,7 @@ async def test_a_promoted_job_runs_now(queue: Queue, redis: Redis, hands: Hands)
     assert job.delay == (await seen(queue, job)).delay == 0
     assert (await events_of(redis, queue, job))[-1] == {"event": "waiting", "jobId": job.id, "prev": "delayed"}
     assert hands.work() == [job.id]
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState, match=r"is completed, and has to be delayed for this"):
         await job.promote()
 
 
@@ -128,7 +130,7 @@ async def test_a_retried_job_keeps_its_place_by_priority_and_lifo(queue: Queue, 
 
 async def test_only_finished_jobs_can_be_retried(queue: Queue) -> None:
     job = await queue.add("x")
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState, match=r"is waiting, and has to be failed or completed for this"):
         await job.retry()
 
 
@@ -212,7 +214,7 @@ async def test_a_job_that_runs_is_cancelled_by_asking_its_worker(queue: Queue, r
     with pytest.raises(JobNotFound):
         await queue.cancel_job("nobody")
     job = await queue.add("x")
-    with pytest.raises(InvalidState):
+    with pytest.raises(InvalidState, match=r"is waiting, and has to be active for this"):
         await queue.cancel_job(job.id)
     hands.take()
     with pytest.raises(JobLocked, match="its worker is not one of Oxcart's"):
