@@ -282,12 +282,20 @@ FORBIDDEN = "NOPERM"
 LOG_IN_CODES = frozenset({"NOAUTH", "WRONGPASS"})
 """The codes of a `ServerRefused` that stays until somebody changes the password, here or there."""
 
+DEMOTED_CODES = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN"})
+"""The codes of a `ServerRefused` by a server that can't serve, while another one may be at its address by now."""
+
 # After these the connection itself is of no use: another server, or another log-in, has to be found.
-RECONNECT_CODES = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "UNBLOCKED", "NOAUTH", "WRONGPASS"})
+RECONNECT_CODES = DEMOTED_CODES | LOG_IN_CODES | {"UNBLOCKED"}
 
 
 # What a user without enough rights is told, by the server itself or from within a script.
 _FORBIDDEN = ("NOPERM", "The user executing the script can't", "ACL failure in script")
+
+
+def is_demoted(error: OxcartError) -> bool:
+    """Whether a connection to this server is worth nothing: the next one may lead to the server that has taken over."""
+    return isinstance(error, ServerRefused) and error.code in DEMOTED_CODES
 
 
 def said_again(error: ConnectionFailed, text: str) -> ConnectionFailed:

@@ -21,7 +21,8 @@ class Proxy:
         self.swallow = False
         """New bytes of connections that exist are swallowed for ever, in both directions: a dead peer."""
         self.lost = 0
-        self._server_path = server
+        self.server = server
+        """Where new connections lead to; those that exist stay where they are."""
         self._connections: set[_Wire] = set()
 
     def cut_all(self) -> int:
@@ -38,7 +39,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            up_reader, up_writer = await asyncio.open_unix_connection(self._server_path)
+            up_reader, up_writer = await asyncio.open_unix_connection(self.server)
         except OSError:
             writer.close()
             return

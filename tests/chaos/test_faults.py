@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import ConnectionFailed, Job, JobSpec, Queue, Worker
+from oxcart.sync import Queue as BlockingQueue
 from tests.chaos.proxy import proxy_before
 from tests.conftest import RedisServer, RunWorker, wait_until
 
@@ -275,6 +276,28 @@ async def test_a_server_that_becomes_read_only_for_a_while_runs_nothing_twice(fr
         assert len(errors) < 10
         await worker.close()
         await running
+    await control.aclose()
+
+
+async def test_producers_go_on_at_the_server_that_has_taken_over(
+    fragile_server: RedisServer, redis_server: RedisServer, queue_name: str
+) -> None:
+    """The address leads to another server by now, and the demoted one keeps its connections."""
+    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
+    async with (
+        proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
+        Queue(queue_name, connection=proxy.url) as queue,
+    ):
+        blocking = BlockingQueue(queue_name, connection=proxy.url)
+        await queue.add("x")
+        await asyncio.to_thread(blocking.add, "x")
+        await control.replicaof("127.0.0.1", "1")  # pyright: ignore
+        proxy.server = redis_server.socket
+        await queue.add("x")
+        await asyncio.to_thread(blocking.add, "x")
+        assert (await queue.counts())["waiting"] == 2
+        await asyncio.to_thread(blocking.close)
+        await queue.obliterate(force=True)
     await control.aclose()
 
 

@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from .. import embedded
-from ..errors import ConnectionFailed, OptionsError, ServerRefused, server_error
+from ..errors import ConnectionFailed, OptionsError, ServerRefused, is_demoted, server_error
 from ..protocol.address import masked, silence_hint, tls_defaults
 from ..protocol.call import Argument
 
@@ -198,7 +198,10 @@ class Transport:
         """The same on a link that was had before: it is sent at once."""
         reply = await link.send(command, self.timeout if timeout is None else timeout)
         if isinstance(reply, hiredis.ReplyError):
-            raise server_error(str(reply), link.address)
+            error = server_error(str(reply), link.address)
+            if is_demoted(error) and link is self._link:
+                self.drop("the server takes no writes")
+            raise error
         return reply
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .. import embedded
-from ..errors import ConnectionFailed, OptionsError, ServerRefused, server_error
+from ..errors import ConnectionFailed, OptionsError, ServerRefused, is_demoted, server_error
 from ..protocol.address import masked, silence_hint, tls_defaults
 from ..protocol.call import Argument
 
@@ -61,7 +61,10 @@ class Transport:
                 self._client_name = ""
                 self.start_over()
                 return self.execute(*command)
-            raise server_error(_with_code(error), masked(self.url)) from error
+            told = server_error(_with_code(error), masked(self.url))
+            if is_demoted(told):
+                client.connection_pool.disconnect(inuse_connections=False)
+            raise told from error
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__
             if "max number of clients" in text:
