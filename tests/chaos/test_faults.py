@@ -342,7 +342,7 @@ async def test_a_processor_that_blocks_the_loop_keeps_its_lock(queue: Queue, run
 
 
 async def test_a_job_whose_lock_was_taken_over_is_stopped_and_writes_nothing(
-    queue: Queue, run_worker: RunWorker, redis: Redis, allowed_breaks: set[str]
+    queue: Queue, run_worker: RunWorker, redis: Redis
 ) -> None:
     started = asyncio.Event()
     stopped: list[str] = []
@@ -366,6 +366,7 @@ async def test_a_job_whose_lock_was_taken_over_is_stopped_and_writes_nothing(
     assert lost == [job.id]
     assert await job.state() == "active", "it is the other worker's now"
     await redis.lrem(f"bull:{queue.name}:active", 0, job.id)  # pyright: ignore
+    await redis.srem(f"bull:{queue.name}:stalled", job.id)  # pyright: ignore
     await redis.delete(f"bull:{queue.name}:{job.id}:lock", f"bull:{queue.name}:{job.id}")
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import InvalidState, JobLocked, OptionsError, Queue
+from oxcart import InvalidState, JobLocked, JobSpec, OptionsError, Queue
 from oxcart.dashboard import Access, shapes
 from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.audit import KEPT, KEPT_REFUSED, Journal, action_of, target_of
@@ -71,6 +71,8 @@ async def test_a_job_is_added_with_options_as_bullmq_writes_them(board: Board, q
         {"name": "x", "options": {"delay": -1}},
         {"name": "x", "options": {"backoff": {"type": "fixed", "nonsense": 1}}},
         {"name": "x", "options": {"backoff": []}},
+        {"name": "x", "options": {"backoff": {"type": "\ud800"}}},
+        {"name": "x", "options": {"jobId": "\ud800"}},
         {"name": "x", "options": {"deduplication": {"ttl": 1}}},
         {"name": "x", "options": {"removeOnComplete": "all"}},
         {"name": "x", "options": {"attempts": "3"}},
@@ -161,6 +163,18 @@ async def test_a_failed_job_runs_again_also_with_other_data(board: Board, queue:
     assert done["text"] == f"Job {job.id} runs again."
     await job.refresh()
     assert (await job.state(), job.data, job.attempts_made) == ("waiting", {"to": "ada"}, 0)
+
+
+async def test_data_are_changed_by_a_retry_only_for_who_may_edit(board: Board, queue: Queue, hands: Hands) -> None:
+    job = await queue.add("x", {"amount": 1})
+    hands.take()
+    hands.fail(job.id)
+    access = Access("ada", actions=frozenset({"view", "view_data", "retry"}))
+    path, body = {"queue": queue.name}, {"id": job.id, "data": {"amount": 999_999}}
+    assert await refusal(acting.retry(board, Ask(access, path, {}, body))) == (403, "forbidden")
+    await acting.retry(board, Ask(access, path, {}, {"id": job.id}))
+    await job.refresh()
+    assert job.data == {"amount": 1}
 
 
 async def test_a_delayed_job_runs_now_or_at_another_time(board: Board, queue: Queue) -> None:
@@ -284,11 +298,21 @@ async def test_each_action_is_noted_with_who_did_what_and_what_came_of_it(
     assert json.loads(lines[0])["user"] == "ada"
 
 
+async def test_that_a_task_was_cancelled_is_noted_with_its_queue(api: httpx.AsyncClient, queue: Queue) -> None:
+    await queue.add_bulk([JobSpec("x") for _ in range(3)])
+    task = (await api.post(f"/api/v1/queues/{queue.name}/bulk", json={"action": "remove", "state": "waiting"})).json()
+    await api.post(f"/api/v1/tasks/{task['id']}/cancel", json={})
+    newest = (await api.get("/api/v1/audit")).json()["entries"][0]
+    assert (newest["action"], newest["queue"]) == ("tasks cancel", queue.name)
+
+
 async def test_who_does_not_see_a_queue_does_not_see_what_was_done_to_it(board: Board) -> None:
     for name in ("email", "billing", None):
         board.journal.write({"at": 1, "user": "ada", "action": "pause", "queue": name, "target": "", "result": "ok"})
     seen = await acting.audit(board, Ask(Access("bob", role="admin", queues=("em*",))))
-    assert [entry["queue"] for entry in seen["entries"]] == [None, "email"]
+    # What was about all queues, or about none, is for those who see all.
+    assert [entry["queue"] for entry in seen["entries"]] == ["email"]
+    assert [entry["queue"] for entry in (await acting.audit(board, ask_for()))["entries"]] == [None, "billing", "email"]
     assert len((await acting.audit(board, ask_for(count=1)))["entries"]) == 1
     assert len((await acting.audit(board, Ask(Access(role="admin"), query={"queue": "billing"})))["entries"]) == 1
 

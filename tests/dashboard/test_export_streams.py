@@ -15,6 +15,7 @@ from uvicorn import Config, Server
 from oxcart import Job, JobSpec, Queue
 from oxcart.dashboard import Dashboard
 from oxcart.dashboard.handlers import exporting
+from oxcart.dashboard.web import answers
 from tests.conftest import RedisServer, wait_until
 
 LARGE = "x" * 200_000
@@ -51,7 +52,7 @@ async def fill(url: str, name: str, count: int = 100) -> None:
 
 
 def running() -> int:
-    return sum(exporting._RUNNING.values())  # pyright: ignore[reportPrivateUsage]
+    return sum(places.total() for places in exporting._RUNNING.values())  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_it_ends_when_the_client_goes_away(fragile_server: RedisServer) -> None:
@@ -65,6 +66,22 @@ async def test_it_ends_when_the_client_goes_away(fragile_server: RedisServer) ->
         assert len(whole.json()) == 100
 
 
+async def test_it_is_broken_off_when_nobody_reads_it(
+    fragile_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "READ_S", 0.5)
+    await fill(fragile_server.url, "q", 200)
+    async with (
+        served(Dashboard(["q"], connection=fragile_server.url)) as client,
+        client.stream("GET", "/api/v1/queues/q/export?format=ndjson") as answer,
+    ):
+        await wait_until(lambda: running() == 1)
+        await wait_until(lambda: running() == 0)
+        with pytest.raises(httpx.RemoteProtocolError):
+            async for _ in answer.aiter_bytes():
+                pass
+
+
 async def test_jobs_are_read_no_faster_than_the_client_takes_them(
     fragile_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,9 +89,9 @@ async def test_jobs_are_read_no_faster_than_the_client_takes_them(
     written: list[str] = []
     make = exporting.exported
 
-    def counted(board: Any, job: Job, state: str, due: int | None = None) -> exporting.Exported:
-        written.append(job.id)
-        return make(board, job, state, due)
+    def counted(*given: Any) -> exporting.Exported:
+        written.extend(one.id for one in given if isinstance(one, Job))
+        return make(*given)
 
     async def waits() -> bool:
         before = len(written)

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
@@ -241,12 +242,16 @@ async def test_who_may_not_see_data_exports_none(board: Board, queue: Queue) -> 
 
 
 async def test_only_some_are_made_at_once(board: Board, queue: Queue) -> None:
-    begun = [await exporting.export(board, ask_for(queue.name)) for _ in range(3)]
+    asks = [Ask(Access(user, role="admin"), {"queue": queue.name}) for user in ("ada", "ada", "bob")]
+    begun = [await exporting.export(board, ask) for ask in asks]
     for file in begun:
         await anext(cast(AsyncIterator[str], file.body))
     with pytest.raises(Refusal) as told:
-        await exporting.export(board, ask_for(queue.name))
+        await exporting.export(board, asks[-1])
     assert told.value.status == 429
+    await cast(Any, begun.pop().body).aclose()
+    with pytest.raises(Refusal):  # there is room, but not for one who has two
+        await exporting.export(board, asks[0])
     for file in begun:
         await cast(Any, file.body).aclose()
     assert await table(board, ask_for(queue.name)) == []
@@ -291,13 +296,16 @@ async def test_a_viewer_may_not_export(open_dashboard: Open, queue: Queue) -> No
 
 async def test_not_more_are_made_at_once_if_all_are_asked_for_at_once(board: Board, queue: Queue) -> None:
     await queue.add("x")
-    asked = (exporting.export(board, ask_for(queue.name, state="waiting")) for _ in range(10))
+    path, running = {"queue": queue.name}, exporting._RUNNING.setdefault(board, Counter())
+    users = [f"user{number // 4}" for number in range(12)]
+    asked = (exporting.export(board, Ask(Access(user, role="admin"), path)) for user in users)
     found = await asyncio.gather(*asked, return_exceptions=True)
     files = [one for one in found if not isinstance(one, BaseException)]
-    assert len(files) == exporting.MOST_AT_ONCE and exporting._running(board) == exporting.MOST_AT_ONCE
+    assert len(files) == exporting.MOST_AT_ONCE
+    assert running == {"user0": exporting.MOST_OF_ONE, "user1": 1}
     del found, files, asked  # nobody has read any of them
-    await wait_until(lambda: exporting._running(board) == 0)
+    await wait_until(lambda: running.total() == 0)
     with pytest.raises(Refusal):
         await exporting.export(board, ask_for(queue.name, state="nonsense"))
-    assert exporting._running(board) == 0
+    assert running.total() == 0
     await queue.drain()

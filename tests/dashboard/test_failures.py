@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
 import pytest
 
 from oxcart import Connection, JobSpec, Queue
+from oxcart.dashboard import shapes
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
@@ -66,3 +68,33 @@ async def test_only_the_newest_are_looked_at(
     assert group["ids"] == taken[:-6:-1]
     more = await failures.groups(Board(connection, queues=[queue.name]), asked(count=1000))
     assert (more["looked_at"], more["groups"][0]["count"]) == (count, count)
+
+
+async def test_whatever_number_is_asked_for_it_is_looked_for_once(
+    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.add("x")
+    board, look = Board(connection, queues=[queue.name]), failures._look  # pyright: ignore[reportPrivateUsage]
+    looks: list[int] = []
+    at_once = 0
+
+    async def counted(board: Board, names: list[str], most: int) -> shapes.Failures:
+        nonlocal at_once
+        looks.append(most)
+        at_once += 1
+        assert at_once == 1
+        await asyncio.sleep(0.01)
+        found = await look(board, names, most)
+        at_once -= 1
+        return found
+
+    monkeypatch.setattr(failures, "_look", counted)
+    counts = (1, 50, 2000, 2001, 19_900, 19_899, 20_000)
+    await asyncio.gather(*(failures.groups(board, asked(count=count)) for count in counts))
+    assert sorted(looks) == [2000, 20_000]
+    # Those of other queues or users wait for their turn; not too many of them.
+    several = Board(connection, queues=[f"q{number}" for number in range(10)])
+    asks = [failures.groups(several, asked(queue=f"q{number}")) for number in range(10)]
+    told = await asyncio.gather(*asks, return_exceptions=True)
+    assert sum(isinstance(one, Refusal) for one in told) == 10 - failures.MOST_WAITING
+    assert "now" in await failures.groups(several, asked(queue="q9"))

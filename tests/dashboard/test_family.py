@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -16,7 +16,7 @@ from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.bull_board import job_actions
 from oxcart.dashboard.bull_board import jobs as bull_jobs
-from oxcart.dashboard.handlers import acting, bulk, jobs
+from oxcart.dashboard.handlers import acting, bulk, exporting, jobs, revealing
 from oxcart.dashboard.reading import family
 from tests.conftest import RedisServer
 
@@ -103,6 +103,21 @@ async def test_a_tree_that_is_too_large_to_look_at_is_not_removed_by_who_sees_no
         await acting.remove(board, finance.ask(body={"id": "large"}))
     monkeypatch.setattr(family, "MOST_BELOW", 6)
     await acting.remove(board, finance.ask(body={"id": "large"}))
+
+
+async def test_where_a_parent_is_that_is_not_seen_stands_in_no_option(finance: Finance, board: Board) -> None:
+    theirs = Access("eve", role="admin", queues=(finance.theirs.name,))
+    ask = Ask(theirs, {"queue": finance.theirs.name, "id": "kid"}, {"id": "kid"}, {"id": "kid"})
+    shown = [
+        await jobs.detail(board, ask),
+        await revealing.reveal(board, ask),
+        (await bull_jobs.detail(board, ask))["job"]["opts"],
+        [one async for one in cast(Any, (await exporting.export(board, ask)).body)],
+    ]
+    assert finance.mine.name not in json.dumps(shown).replace(finance.theirs.name, "")
+    everything = Ask(Access("ada", role="admin"), ask.path, ask.query, ask.body)
+    for one in (await jobs.detail(board, everything), await revealing.reveal(board, everything)):
+        assert one["options"]["parent"] == {"id": "par", "queue": f"bull:{finance.mine.name}"}
 
 
 async def test_reasons_of_failures_in_queues_that_are_not_seen_are_not_told(finance: Finance, board: Board) -> None:

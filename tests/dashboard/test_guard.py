@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from oxcart import Queue
-from oxcart.dashboard import Access
+from oxcart.dashboard import Access, hash_token, tokens
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.web import guard
 from oxcart.dashboard.web.guard import (
@@ -55,6 +55,10 @@ def test_this_machine_is_known_by_its_address_and_its_name(client: str, host: st
         ("127.0.0.1", "evil.example.com"),  # a name that its owner has lead to this machine
         ("127.0.0.1", "localhost.evil.example.com"),
         ("127.0.0.1", "127.0.0.1.evil.example.com"),
+        ("127.0.0.1", "[::1]evil.example.com"),
+        ("127.0.0.1", "localhost:evil.example.com"),
+        ("127.0.0.1", "localhost:8100:evil"),
+        ("127.0.0.1", "127.0.0.1:123456"),
         ("127.0.0.1", ""),
         ("10.0.0.7", "localhost"),
         ("::ffff:10.0.0.7", "localhost"),
@@ -66,7 +70,11 @@ def test_others_are_not_this_machine(client: str | None, host: str) -> None:
     assert not Guard().is_local(request(client, host))
 
 
-@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "x_real_ip", "via"])
+@pytest.mark.parametrize(
+    "header",
+    "x_forwarded_for x_forwarded_proto x_forwarded_server x_forwarded_port x_forwarded_prefix x_forwarded forwarded "
+    "x_real_ip via true_client_ip x_client_ip x_cluster_client_ip cf_connecting_ip".split(),
+)
 def test_who_comes_through_a_proxy_is_not_this_machine(header: str) -> None:
     assert not Guard().is_local(request(**{header: "127.0.0.1"}))
 
@@ -82,6 +90,8 @@ async def test_hosts_are_compared_as_a_whole(open_dashboard: Open) -> None:
         "a.internal.example.com": 200,
         "odd:8100": 200,
         "odd:8101": 403,
+        "jobs.example.com:evil.org": 403,
+        "jobs.example.com:8443:8443": 403,
         "internal.example.com": 403,
         "jobs.example.com.evil.org": 403,
         "xjobs.example.com": 403,
@@ -206,6 +216,31 @@ async def test_too_many_actions_are_refused_for_a_while(
     found = [(await client.post(path, json={"id": "none"})).status_code for _ in range(5)]
     assert found == [404, 404, 404, 429, 429]
     assert (await client.get("/api/v1/board")).status_code == 200
+    assert int((await client.post(path, json={"id": "none"})).headers["retry-after"]) > 1000
+
+
+async def test_what_is_read_but_noted_counts_as_an_action(
+    open_dashboard: Open, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.add("x")
+    monkeypatch.setattr(guard, "WRITES", (3, 10**9))
+    client = open_dashboard(auth=lambda _: Access("eve"))  # pyright: ignore[reportUnknownLambdaType]
+    found = [(await client.get(f"/api/v1/queues/{queue.name}/export")).status_code for _ in range(5)]
+    assert found == [403, 403, 403, 429, 429]
+    assert (await client.get(f"/api/v1/queues/{queue.name}")).status_code == 200
+
+
+async def test_tokens_without_a_name_do_not_share_their_limits(
+    open_dashboard: Open, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.add("x")
+    monkeypatch.setattr(guard, "WRITES", (3, 10**9))
+    client = open_dashboard(auth=tokens({hash_token("a"): "view", hash_token("b"): "view"}))
+    path = f"/api/v1/queues/{queue.name}/pause"
+    for token in "ab":
+        headers = {"authorization": f"Bearer {token}"}
+        found = [(await client.post(path, json={}, headers=headers)).status_code for _ in range(4)]
+        assert found == [403, 403, 403, 429]
 
 
 # ------------------------------------------------------------------------------------------------------ headers

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -13,9 +14,11 @@ from redis.asyncio import Redis
 from oxcart import Connection, Flow, FlowProducer, JobSpec, Keep, Queue
 from oxcart.dashboard import shapes
 from oxcart.dashboard.access import Access
-from oxcart.dashboard.ask import Refusal
+from oxcart.dashboard.ask import Ask, Refusal
 from oxcart.dashboard.board import Board
-from oxcart.dashboard.handlers import jobs
+from oxcart.dashboard.bull_board import jobs as bull_jobs
+from oxcart.dashboard.handlers import exporting, jobs, queues
+from oxcart.dashboard.reading import direct, rows
 from oxcart.dashboard.redact import MASK
 from tests.conftest import RedisServer
 from tests.dashboard.seed import BLIND, OPERATOR, Crew, asked, seeded
@@ -149,6 +152,58 @@ def test_what_is_kept_is_said_in_words(keep: object, words: str) -> None:
     assert jobs.retention_in_words(keep) == words
 
 
+async def test_in_what_is_large_secrets_are_looked_for_beside_the_event_loop(
+    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, redacted = Board(connection, queues=[queue.name]), rows.redacted
+    threads: set[int] = set()
+
+    def noted(*given: Any) -> tuple[Any, bool]:
+        threads.add(threading.get_ident())
+        return redacted(*given)
+
+    async def look(job_id: str) -> None:
+        ask = Ask(OPERATOR, {"queue": queue.name, "id": job_id}, {"id": job_id, "ids": job_id, "q": "needle"})
+        await bull_jobs.detail(board, ask)
+        assert (await queues.search(board, ask))["jobs"]
+        assert "needle" in "".join([piece async for piece in cast(Any, (await exporting.export(board, ask)).body)])
+
+    monkeypatch.setattr(rows, "redacted", noted)
+    job = await queue.add("x", {"text": "needle"})
+    await look(job.id)
+    assert threads == {threading.get_ident()}
+    await queue.drain()
+    threads.clear()
+    monkeypatch.setattr(rows, "LARGE", 10)
+    monkeypatch.setattr(rows, "LARGEST_DATA", 10)  # there is no preview
+    job = await queue.add("x", {"text": "needle"})
+    await look(job.id)
+    assert threads and threading.get_ident() not in threads
+    await queue.drain()
+
+
+async def test_data_of_very_many_objects_are_cut_and_nobody_waits_for_it(
+    connection: Connection, queue: Queue, redis: Redis
+) -> None:
+    job = await queue.add("x")
+    text = '{"items":[' + ",".join(["{}", "[]"] * 400_000) + "]}"
+    await redis.hset(f"bull:{queue.name}:{job.id}", "data", text)
+    board = Board(connection, queues=[queue.name])
+    main, threads = threading.get_ident(), list[int]()
+    redacted = rows.redacted
+
+    def noted(*given: Any) -> tuple[Any, bool]:
+        threads.append(threading.get_ident())
+        return redacted(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "redacted", noted)
+        shown = await jobs.detail(board, asked(queue.name, id=job.id))
+    assert shown["data_cut"] and shown["data_size"] == len(text)
+    assert len(json.dumps(shown["data"])) < 3 * jobs.LARGEST
+    assert main not in threads[:1]
+
+
 # ------------------------------------------------------------------------------------------------------------ logs
 
 
@@ -167,6 +222,30 @@ async def test_logs_come_in_pages(connection: Connection, queue: Queue) -> None:
     assert await lines(start=-3) == ([7, 8, 9], 7, 10)
     assert await lines(start=-30, count=2) == ([0, 1], 0, 10)
     assert await lines(start=50) == ([], 50, 10)
+
+
+async def test_of_long_lines_fewer_are_read(
+    connection: Connection, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await queue.add("x")
+    for number in range(6):
+        await job.log(f"{number} " + "é" * 100)
+    board = Board(connection, queues=[queue.name])
+    monkeypatch.setattr(direct, "LOG_BUDGET", 500)
+    monkeypatch.setattr(direct, "LONGEST_LINE", 300)
+
+    async def lines(**query: Any) -> tuple[str, int, int]:
+        found = await jobs.logs(board, asked(queue.name, id=job.id, **query))
+        return "".join(line[0] for line in found["lines"]), found["start"], found["total"]
+
+    assert await lines() == ("012", 0, 6)
+    assert await lines(start=3) == ("345", 3, 6)
+    assert await lines(start=-5, count=5) == ("345", 3, 6)
+    assert await lines(start=-5, count=4) == ("123", 1, 6)
+    monkeypatch.setattr(direct, "LOG_BUDGET", 1)
+    assert await lines(start=-5, count=5) == ("5", 5, 6)
+    ask = Ask(Access("ada"), {"queue": queue.name, "id": job.id})
+    assert [line[:3] for line in await bull_jobs.logs(board, ask)] == ["… (", "5 é"]
 
 
 # ------------------------------------------------------------------------------------------------------------ flow

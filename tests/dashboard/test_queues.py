@@ -320,6 +320,11 @@ async def test_masked_text_can_t_be_found_out(connection: Connection, queue: Que
         assert ids(await queues.search(board, asked(queue.name, OPERATOR, **query))) == []
         assert ids(await queues.search(board, asked(queue.name, **query))) == ["s"]  # an admin may reveal
     assert ids(await queues.search(board, asked(queue.name, OPERATOR, path="password"))) == ["s"]
+    # Nor whether there is anything below what is hidden.
+    await queue.add("x", {"credentials": {"4111": 1, "pins": [1, 2]}}, job_id="t")
+    for path in ("credentials.4111", "credentials.pins[1]"):
+        assert ids(await queues.search(board, asked(queue.name, OPERATOR, path=path))) == []
+        assert ids(await queues.search(board, asked(queue.name, path=path))) == ["t"]
 
 
 async def test_who_may_not_see_data_finds_nothing_by_it(shop: Board) -> None:

@@ -52,6 +52,14 @@ async def test_schedulers_are_listed_with_their_times_in_words(
     assert [row["data"] for row in (await schedulers.listed(board, asked(None, BLIND)))["schedulers"]] == [None] * 5
 
 
+async def test_no_half_of_a_secret_shows_where_data_are_cut(board: Board, queue: Queue) -> None:
+    text = "x" * 19_970 + " redis://user:hunter2secret@host"
+    await queue.upsert_scheduler("s", every=60, data={"url": text})
+    [row] = (await schedulers.listed(board, asked(None, queue=queue.name)))["schedulers"]
+    assert "xxx" in str(row["data"]) and "hunter2" not in str(row["data"])
+    await queue.remove_scheduler("s")
+
+
 async def test_a_pattern_that_can_t_be_read_spoils_nothing(
     board: Board, redis: Redis, queue: Queue, allowed_breaks: set[str]
 ) -> None:

@@ -17,7 +17,7 @@ from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import failures, marks, prometheus, stats
-from oxcart.tally import DAY_MS, HOUR_MS, LEVELS, MINUTE_MS
+from oxcart.tally import DAY_MS, HOUR_MS, LEVELS, MINUTE_MS, Tally
 from tests.conftest import RedisServer, wait_until
 from tests.dashboard.seed import asked
 
@@ -199,3 +199,7 @@ async def test_over_http(api: httpx.AsyncClient) -> None:
     assert found.status_code == 200 and found.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert (await api.get("/api/v1/stats")).status_code == 200
     assert (await api.post("/api/v1/marks", json={"text": "x"})).json()["done"] == 1
+
+
+def test_counts_that_are_nested_without_end_count_nothing() -> None:
+    assert Tally.from_text("[" * 100_000) == Tally()

@@ -11,7 +11,7 @@ import pytest
 
 from oxcart.dashboard.reading import traces
 from oxcart.dashboard.redact import Redactor
-from oxcart.traces import normalised, parse
+from oxcart.traces import LARGEST, normalised, parse
 from oxcart.worker.execution import describe
 from tests.dashboard import seed
 
@@ -190,6 +190,12 @@ def test_secrets_are_masked_in_all_parts() -> None:
     [attempt] = traces.attempts(BOARD, [raw], 1)
     assert "hunter2" not in str(attempt)
     assert "hunter2" not in str(traces.failure(BOARD, "login failed password=hunter2", raw))
+
+
+def test_no_half_of_a_secret_shows_where_a_trace_is_cut() -> None:
+    text = "Error: x\n" + "y" * (LARGEST - 40) + " redis://user:hunter2secret@host"
+    [attempt] = traces.attempts(BOARD, [text], 1)
+    assert "hunter2" not in str(attempt)
 
 
 def test_attempts_are_numbered_as_they_were() -> None:

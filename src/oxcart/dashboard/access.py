@@ -67,6 +67,11 @@ class Access:
     def may(self, action: str) -> bool:
         return action in self.allowed
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether every queue exists for the user."""
+        return "*" in self.queues
+
     def sees(self, queue: str) -> bool:
         """Whether this queue exists for the user."""
         return any(fnmatchcase(queue, pattern) for pattern in self.queues)

@@ -496,8 +496,7 @@ async def listed(board: Board, ask: Ask) -> shapes.Alerts:
 
 def _rules_for(board: Board, ask: Ask, names: Sequence[str]) -> list[Alert]:
     """The rules that are there for a user who sees these queues."""
-    all_of_them = ask.access.queues == ("*",)
-    rules = watch(board).rules
+    rules, all_of_them = watch(board).rules, ask.access.sees_all
     return [rule for rule in rules if all_of_them or any(fnmatchcase(name, rule.queues) for name in names)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import signal
@@ -34,7 +33,8 @@ from .routes import ROUTES, Route
 from .web import assets
 from .web.answers import File, file_response, json_response
 from .web.auth import Auth, ask, challenge_of
-from .web.guard import MAX_BODY, Guard, shown_host
+from .web.bodies import read_body, read_small_body
+from .web.guard import Guard, shown_host
 from .web.wsgi import ENVIRON, Wsgi
 
 log = logging.getLogger("oxcart.dashboard")
@@ -43,9 +43,6 @@ _TABLE = Table(ROUTES)
 
 STREAM_S = 600
 """How long a live stream lasts; the browser opens the next one, and is asked again who it is."""
-
-DEEPEST_BODY = 200
-"""How deep the JSON of a body may go."""
 
 CLOSED = "This dashboard has no log-in, so it answers this machine only."
 HOW_TO_OPEN = """from oxcart.dashboard import Dashboard, basic
@@ -260,8 +257,11 @@ class Dashboard:
         if place.rest == ("live",) and request.method == "GET":
             return self._live(request, access)
         route, path = _TABLE.find(request.method, place.rest)
+        if route.is_noted and request.method != "POST":
+            self._guard.check_noted(who)
         query = _query_of(request)
-        body = await _read_body(request) if request.method == "POST" else dict[str, Any]()
+        may = access.may(route.action)
+        body = await read_body(request, may) if request.method == "POST" else dict[str, Any]()
         return _answer_of(await self._dispatch(route, Ask(access, path, query, body)), request)
 
     async def _dispatch(self, route: Route, asked: Ask) -> Any:
@@ -275,23 +275,24 @@ class Dashboard:
             _check_may(asked.access, route.action)
             answer = await route.handler(board, asked)
             said = answer.text if isinstance(answer, File) else str(answer.get("text") or "ok")
+            outcome.queue = None if isinstance(answer, File) else answer.get("queue")
             outcome.result = None if route.path == audit.NOTES_ITSELF and said == "ok" else said
             return answer
 
     async def _bull_board(self, request: Request, place: Place, access: Access, who: str) -> Response:
-        query, body = dict(request.query_params), dict[str, Any]()
         if request.method in ("GET", "HEAD"):
             self._guard.check_read(request, who)
         else:
             self._guard.check_plain_write(request, who)
-            body = await _read_body(request)
-        return await bull_board.answer(self._run().board, request, place.rest, Ask(access, {}, query, body))
+        return await bull_board.answer(self._run().board, request, place.rest, access)
 
     async def _mcp(self, request: Request, access: Access, who: str) -> Response:
         if request.method != "POST":
             raise Refusal(405, "invalid", "Messages of MCP are POSTed; there is no stream here.")
         self._guard.check_plain_write(request, who)
-        answer = await mcp.answer(await _read_body(request), access, self._dispatch, self._explain)
+        # Whose tools can only look has no use for a large one.
+        message = await read_body(request) if access.allowed - LOOKING else await read_small_body(request)
+        answer = await mcp.answer(message, access, self._dispatch, self._explain)
         return Response(status_code=202) if answer is None else json_response(answer, request)
 
     def _live(self, request: Request, access: Access) -> Response:
@@ -307,6 +308,8 @@ class Dashboard:
     def _problem(self, error: Exception, request: Request, place: Place) -> Response:
         status, problem = self._explain(error)
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        if isinstance(error, Refusal) and error.after_s is not None:
+            headers["Retry-After"] = str(error.after_s)
         if isinstance(error, Refusal) and error.status == 405:
             headers["Allow"] = "GET, POST" if place.is_api else "GET"
         # Only a page makes the browser ask: a request of the script would show its dialog out of nowhere.
@@ -411,40 +414,6 @@ def _query_of(request: Request) -> dict[str, str]:
     if len(query) < len(words):
         raise Refusal(400, "invalid", "The query says something more than once.")
     return query
-
-
-async def _read_body(request: Request) -> dict[str, Any]:
-    """The JSON object of a request, up to a size that no job's data should have."""
-    chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > MAX_BODY:
-            raise Refusal(413, "invalid", f"The body has more than {MAX_BODY // 2**20} MB.")
-    try:
-        # Not by orjson: it rounds whole numbers that are too large, and would change what somebody wrote.
-        found: object = json.loads(chunks or b"{}", parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "invalid", "The body is not JSON.") from None
-    if not isinstance(found, dict):
-        raise Refusal(400, "invalid", "The body has to be a JSON object.")
-    if _is_deeper(found, DEEPEST_BODY):
-        raise Refusal(400, "invalid", f"The body is nested more than {DEEPEST_BODY} levels deep.")
-    return cast(dict[str, Any], found)
-
-
-def _is_deeper(value: Any, most: int) -> bool:
-    level: list[Any] = [value]
-    for _ in range(most):
-        objects = (cast(dict[str, Any], one).values() for one in level if isinstance(one, dict))
-        lists = (cast(list[Any], one) for one in level if isinstance(one, list))
-        level = [one for some in (*objects, *lists) for one in some if isinstance(one, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(f"{word} is not a number that JSON has")
 
 
 def _sentence(text: str) -> str:

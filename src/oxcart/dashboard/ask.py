@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from .access import Access
@@ -12,11 +13,13 @@ from .access import Access
 class Refusal(Exception):
     """Why a request is not answered: an HTTP status, a word for programs and a sentence for people."""
 
-    def __init__(self, status: int, error: str, message: str) -> None:
+    def __init__(self, status: int, error: str, message: str, after_s: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.error = error
         self.message = message
+        self.after_s = after_s
+        """In how many seconds it may be tried again, if that is known."""
 
 
 def invalid(message: str) -> Refusal:
@@ -25,6 +28,11 @@ def invalid(message: str) -> Refusal:
 
 def not_found(message: str) -> Refusal:
     return Refusal(404, "not_found", message)
+
+
+def too_many(message: str, wait_s: float) -> Refusal:
+    after_s = max(1, ceil(wait_s))
+    return Refusal(429, "too_many", f"{message} Try again in {after_s} s.", after_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,12 @@ from .board import Board
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it: said by who does it. None if that is noted elsewhere."""
+    """What came of it: said by who does it."""
 
     result: str | None = "broken"
+    """None if that is noted elsewhere."""
+    queue: str | None = None
+    """Which queue it was about, if the path doesn't say it."""
 
 
 @contextmanager
@@ -29,7 +32,7 @@ def noting(board: Board, ask: Ask, action: str, target: str) -> Iterator[Outcome
         outcome.result = f"{REFUSED}: {board.redactor.text(str(error))}"
         raise
     finally:
-        queue = ask.path.get("queue")
+        queue = ask.path.get("queue", outcome.queue)
         board.pulse.touch(queue or "")
         if outcome.result is not None:
             board.journal.write(

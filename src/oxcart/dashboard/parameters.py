@@ -68,7 +68,7 @@ PARAMETERS: dict[str, dict[str, Row]] = {
     ),
     "/failures": _query(
         queue=(_TEXT, "Only this queue."),
-        count=(_whole(1, 20_000), "How many of the newest failed jobs to look at; else 2,000."),
+        count=(_whole(1, 20_000), "How many of the newest failed jobs to look at: 2,000, or, if it is more, 20,000."),
     ),
     "/stats": _query(
         queue=(_TEXT, "Only this queue."),

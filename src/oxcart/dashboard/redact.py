@@ -61,6 +61,11 @@ class Redactor:
             value = changed
         return self._walk(value, seen), bool(seen)
 
+    @property
+    def wants_all(self) -> bool:
+        """Whether a function of the user's has to see a value as a whole, to know what it is."""
+        return self._mask is not None
+
     def text(self, text: str) -> str:
         """A text, such as an error's, with the values of secret names in it masked, and passwords of URLs."""
         if self._names is None:
@@ -91,6 +96,8 @@ class Redactor:
 
     def _walk(self, value: Any, seen: list[bool]) -> Any:
         # A job may have millions of values, so no type is made anew for each of them, as by `cast(list[Any], …)`.
+        if not value:
+            return value
         if isinstance(value, str):
             masked = self.text(value)
             if masked != value:
@@ -107,6 +114,21 @@ class Redactor:
             seen.append(True)
             return MASK
         return self._walk(item, seen)
+
+
+def has_mask(value: Any) -> bool:
+    """Whether it has the mask anywhere, however deep it is: then it was not meant to be stored."""
+    left: list[Any] = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if MASK in one:
+                return True
+        elif isinstance(one, dict):
+            left += cast("dict[str, Any]", one).values()
+        elif isinstance(one, list):
+            left += cast("list[Any]", one)
+    return False
 
 
 def _is_error(name: str, between: str) -> bool:

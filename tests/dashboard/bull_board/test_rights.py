@@ -295,15 +295,19 @@ async def _failed(queue: Queue, count: int) -> bool:
 
 
 async def test_a_list_has_so_much_data_and_no_more(plain: Open, queue: Queue) -> None:
-    for number in range(4):
-        await queue.add("job", {"n": number, "text": "x" * 4_000_000}, job_id=f"j{number}")
+    for number in range(16):
+        text = "x" * (4_000_000 if number == 15 else 900_000)
+        await queue.add("job", {"n": number, "text": text}, job_id=f"j{number}")
     client = plain(queues=[queue.name])
-    answer = await client.get("/queues", params={"activeQueue": queue.name, "status": "waiting"})
-    data = [job["data"] for job in answer.json()["queues"][0]["jobs"]]
-    assert [isinstance(one, dict) for one in data] == [True, True, False, False]
-    whole = (await client.get(f"/queues/{queue.name}/j0")).json()["job"]["data"]
+    query = {"activeQueue": queue.name, "status": "waiting", "jobsPerPage": 20}
+    jobs = (await client.get("/queues", params=query)).json()["queues"][0]["jobs"]
+    assert [job["id"] for job in jobs] == [f"j{number}" for number in reversed(range(16))]
+    data = [job["data"] for job in jobs]
+    # One is too large, then all that are left of the list once it has enough.
+    assert [isinstance(one, dict) for one in data] == [False, *[True] * 12, *[False] * 3]
+    whole = (await client.get(f"/queues/{queue.name}/j15")).json()["job"]["data"]
     assert len(whole["text"]) == 4_000_000
-    answer = await client.patch(f"/queues/{queue.name}/j0/update-data", json={"jobData": data[3]})
+    answer = await client.patch(f"/queues/{queue.name}/j15/update-data", json={"jobData": data[0]})
     assert _key(answer) == (400, "ERRORS.INVALID_REQUEST_BODY")
 
 

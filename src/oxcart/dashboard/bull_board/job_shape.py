@@ -7,7 +7,7 @@ from typing import Any
 from ... import Job
 from ..access import Access
 from ..board import Board
-from ..reading import rows
+from ..reading import family, rows
 from ..redact import MASK
 from . import shapes
 
@@ -40,7 +40,7 @@ def app_job(board: Board, access: Access, job: Job, *, with_data: bool = True) -
         "attempts": job.attempts_made,
         "delay": rows.whole(fields.get("delay")) or 0,
         "stacktrace": [_text(board, trace) for trace in reversed(stacktrace)],
-        "opts": options(board, job.queue_name, dict(rows.options_of(job))),
+        "opts": options(board, job.queue_name, family.options_of(board, access, job)),
         "data": secret(board, access, job.queue_name, job.data) if with_data else TOO_MUCH,
         "returnValue": secret(board, access, job.queue_name, job.return_value) if with_data else TOO_MUCH,
         "isFailed": bool(stacktrace),

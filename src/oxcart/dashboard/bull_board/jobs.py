@@ -13,21 +13,21 @@ from .asked import clamped, job_of, queue_of
 from .job_shape import app_job
 
 _MOST_LINES = 5000
-"""So many lines of a log are sent, the newest."""
+"""So many lines of a log are sent, the newest; fewer if they are long."""
 
 
 async def detail(board: Board, ask: Ask) -> shapes.JobAndStatus:
     """`GET /queues/{queue}/{id}`."""
     _, job = await job_of(board, ask)
-    return {"job": app_job(board, ask.access, job), "status": str(await job.state())}
+    size = sum(map(len, job.record.fields.values()))
+    shown = await rows.aside(size, lambda: app_job(board, ask.access, job))
+    return {"job": shown, "status": str(await job.state())}
 
 
 async def logs(board: Board, ask: Ask) -> list[str]:
     """`GET /queues/{queue}/{id}/logs`: its lines, the oldest first; none of a job that isn't there."""
     queue = await queue_of(board, ask)
-    job_id = ask.path["id"]
-    skipped = max(await direct.log_count(board, queue, job_id) - _MOST_LINES, 0)
-    lines = await queue.logs(job_id, skipped)
+    lines, skipped, _ = await direct.log_lines(board, queue, ask.path["id"], -_MOST_LINES, _MOST_LINES, newest=True)
     shown = [rows.text_of(board, line, jobs.LONGEST_LINE) for line in lines]
     return [f"… ({skipped:,} earlier lines)", *shown] if skipped else shown
 

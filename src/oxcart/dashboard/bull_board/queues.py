@@ -19,6 +19,14 @@ _LISTED = STATUSES[1:]
 _FIRST_PAGE = 10
 _MOST_JOBS = 300
 
+_FIELDS = tuple(
+    """name timestamp progress opts stacktrace failedReason processedOn finishedOn priority delay attemptsMade atm ats
+    stc pb defa deid rjk parentKey""".split()
+)
+_HEAVY = ("data", "returnvalue")
+_LARGEST = 2**20
+"""Data or a result of more bytes are not read for a list: the job has to be opened."""
+
 _MOST_DATA = 10_000_000
 """How many characters of data and results a list has in all; from there on, jobs have to be opened to see them."""
 
@@ -75,12 +83,21 @@ async def _queue(board: Board, ask: Ask, queue: Queue, status: str | None, page:
 async def _jobs(board: Board, ask: Ask, queue: Queue, status: str, start: int, count: int) -> list[shapes.AppJob]:
     """A page of a list, the newest first; of the latest, a page of each list."""
     states = _LISTED if status == "latest" else (status,)
-    found = await queue.jobs(*states, start=start, end=start + count - 1, ascending=False)
     left = _MOST_DATA
     shown: list[shapes.AppJob] = []
-    for job in found:
-        left -= sum(len(job.record.fields.get(name, "")) for name in ("data", "returnvalue"))
-        shown.append(app_job(board, ask.access, job, with_data=left >= 0))
+    for state in states:
+        at, end = start, start + count
+        while at < end:
+            most, budget = (_LARGEST, min(left, direct.BUDGET)) if left > 0 else (0, direct.BUDGET)
+            reading = direct.Reading(_FIELDS, _HEAVY, most, budget)
+            some = await direct.some(board, queue, state, at, end - at, False, reading)
+            if not some:
+                break
+            at += len(some)
+            there = [light for _, light in some if light is not None]
+            left -= sum(len(light.job.record.fields.get(name, "")) for light in there for name in _HEAVY)
+            shown += [app_job(board, ask.access, light.job, with_data=not light.sizes) for light in there]
+            await asyncio.sleep(0)  # others want their answers too
     return shown
 
 
@@ -111,7 +128,7 @@ async def default_options(board: Board, ask: Ask) -> dict[str, object]:
 
 
 async def data_schema(board: Board, ask: Ask) -> dict[str, object]:
-    """`GET /queues/{queue}/job-data-schema`: what data of a queue are like; any of its jobs', as here it's one for all."""
+    """`GET /queues/{queue}/job-data-schema`: what the data of any of its jobs are like, as it's one for all."""
     queue = await queue_of(board, ask)
     schemas = [form.schema for form in board.forms.of(queue.name).values()]
     return schemas[0] if len(schemas) == 1 else {"anyOf": schemas} if schemas else {}

@@ -8,12 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .. import audit
+from ..access import Access
 from ..ask import Ask
 from ..board import Board
 from ..noting import noting
 from ..paths import Table
 from ..routes import Route
 from ..web.answers import json_response
+from ..web.bodies import read_body
 from .asked import check_may
 from .changed import Changed
 from .routes import ROUTES
@@ -21,10 +23,11 @@ from .routes import ROUTES
 _TABLE = Table(ROUTES)
 
 
-async def answer(board: Board, request: Request, rest: tuple[str, ...], asked: Ask) -> Response:
-    """The answer to a request below `api`. Its origin and its rate were checked; `asked` has no path yet."""
+async def answer(board: Board, request: Request, rest: tuple[str, ...], access: Access) -> Response:
+    """The answer to a request below `api`. Its origin and its rate were checked."""
     route, path = _TABLE.find(request.method, rest)
-    ask = Ask(asked.access, path, asked.query, asked.body)
+    body = dict[str, Any]() if route.method == "GET" else await read_body(request, access.may(route.action))
+    ask = Ask(access, path, dict(request.query_params), body)
     if route.method == "GET":
         check_may(ask, route.action)
         return json_response(await route.handler(board, ask), request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from ... import (
     DamagedJob,
@@ -20,7 +20,7 @@ from ..ask import (
 )
 from ..board import Board
 from ..reading import family, rows
-from ..redact import MASK
+from ..redact import MASK, has_mask
 from .job_options import read_options
 from .overview import length_in_words
 
@@ -110,6 +110,8 @@ async def limits(board: Board, ask: Ask) -> shapes.Done:
 
 async def retry(board: Board, ask: Ask) -> shapes.Done:
     """Let a finished job run again: `{id, data?, reset_attempts?}`; with `data`, with these data from now on."""
+    if "data" in ask.body and not ask.access.may("edit"):
+        raise Refusal(403, "forbidden", "You may not change the data of jobs: it needs the right 'edit'.")
     queue, job = await _job(board, ask)
     if "data" in ask.body:
         if await job.state() not in (JobState.FAILED, JobState.COMPLETED):
@@ -190,7 +192,8 @@ async def audit(board: Board, ask: Ask) -> shapes.Audit:
     found: list[shapes.AuditEntry] = []
     for entry in board.journal.newest_first():
         queue = entry["queue"]
-        if (queue is None or ask.access.sees(queue)) and only in (None, queue):
+        # What was about no queue, or about all of them, tells of queues that the user may not see.
+        if (ask.access.sees_all if queue is None else ask.access.sees(queue)) and only in (None, queue):
             found.append(entry)
         if len(found) == count:
             break
@@ -224,22 +227,8 @@ async def _change_data(board: Board, ask: Ask, queue: Queue, job: Job) -> None:
 
 
 def _refuse_masked(value: Any) -> None:
-    if _has_mask(value):
+    if has_mask(value):
         raise invalid(f"data: {MASK} stands for something hidden, and can't be stored")
-
-
-def _has_mask(value: Any) -> bool:
-    """Whether it has the mask anywhere, however deep it is."""
-    left: list[Any] = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            left += cast(dict[str, Any], one).values()
-        elif isinstance(one, list):
-            left += cast(list[Any], one)
-        elif isinstance(one, str) and MASK in one:
-            return True
-    return False
 
 
 def _confirmed(ask: Ask, queue: Queue) -> None:

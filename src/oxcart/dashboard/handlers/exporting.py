@@ -6,15 +6,18 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypedDict, cast
 from weakref import WeakKeyDictionary
 
 from ... import Job, Queue
+from ..access import Access
 from ..ask import Ask, Refusal, invalid
 from ..board import Board
-from ..reading import direct, rows
+from ..reading import direct, family, rows
 from ..reading.finding import (
     STATES,
     Search,
@@ -32,6 +35,8 @@ SECONDS = 600
 
 MOST_AT_ONCE = 3
 """How many files a dashboard makes at once."""
+MOST_OF_ONE = 2
+"""How many of them one user has."""
 
 STEP = 375
 """How many jobs are read at once, unless they are large."""
@@ -93,18 +98,19 @@ async def export(board: Board, ask: Ask) -> File:
     kind = ask.one_of("format", FORMATS, "csv")
     queue = await board.queue(ask)
     source = _source(board, ask, queue)
-    if _running(board) >= MOST_AT_ONCE:
-        raise Refusal(429, "too_many", f"{MOST_AT_ONCE} exports run already. Wait until one is done.")
-    _RUNNING[board] = _running(board) + 1
+    places = _RUNNING.setdefault(board, Counter[str | None]())
+    if places.total() >= MOST_AT_ONCE or places[ask.access.user] >= MOST_OF_ONE:
+        raise Refusal(429, "too_many", "Enough exports run already. Wait until one is done.")
+    places[ask.access.user] += 1
     try:
         total = await source.total()
         batches = source.batches()
         # What can't be right, or a Redis that is away, is told while there is still a way to tell it.
         first = await anext(batches, None)
     except BaseException:
-        _RUNNING[board] = _running(board) - 1
+        places[ask.access.user] -= 1
         raise
-    pieces = _pieces(board, queue, _WRITERS[kind](), first, batches)
+    pieces = _pieces(board, ask.access, queue, _WRITERS[kind](), first, batches)
     head = await anext(pieces)  # it has begun: from here on it is its own end that makes room, even if nobody reads it
     day = datetime.fromtimestamp(board.clock() / 1000, UTC)
     return File(
@@ -202,15 +208,12 @@ def _ids(given: str) -> list[str]:
 # --------------------------------------------------------------------------------------------------- how it is made
 
 
-_RUNNING: WeakKeyDictionary[Board, int] = WeakKeyDictionary()
-
-
-def _running(board: Board) -> int:
-    return _RUNNING.get(board, 0)
+_RUNNING: WeakKeyDictionary[Board, Counter[str | None]] = WeakKeyDictionary()
+"""How many are made for each user."""
 
 
 async def _pieces(
-    board: Board, queue: Queue, writer: Writer, first: Batch | None, batches: AsyncIterator[Batch]
+    board: Board, access: Access, queue: Queue, writer: Writer, first: Batch | None, batches: AsyncIterator[Batch]
 ) -> AsyncIterator[str]:
     """The file, some jobs at a time. It was counted as one that runs."""
     ends = time.monotonic() + SECONDS
@@ -227,7 +230,8 @@ async def _pieces(
             due = await _due_times(board, queue, batch)
             for at in range(0, len(batch), AT_ONCE):
                 some = batch[at : at + AT_ONCE]
-                yield "".join(writer.job(exported(board, job, state, due.get(job.id))) for job, state in some)
+                write = partial(_written, board, access, writer, some, due)
+                yield await rows.aside(sum(_weight(job) for job, _ in some), write)
                 await asyncio.sleep(0)  # others want their answers too
             written += len(batch)
             batch = await anext(batches, None)
@@ -235,8 +239,12 @@ async def _pieces(
                 cut = f"It took more than {SECONDS // 60} minutes: what was still to be looked at is not in this file."
         yield writer.end(cut)
     finally:
-        _RUNNING[board] = _running(board) - 1
+        _RUNNING[board][access.user] -= 1
         await cast(Any, batches).aclose()
+
+
+def _written(board: Board, access: Access, writer: Writer, some: Batch, due: dict[str, int]) -> str:
+    return "".join(writer.job(exported(board, access, job, state, due.get(job.id))) for job, state in some)
 
 
 async def _joined(head: str, pieces: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -252,10 +260,10 @@ async def _due_times(board: Board, queue: Queue, batch: Batch) -> dict[str, int]
     return await direct.due_times(board, queue, [job.id for job, state in batch if state == "delayed"])
 
 
-def exported(board: Board, job: Job, state: str, due: int | None = None) -> Exported:
+def exported(board: Board, access: Access, job: Job, state: str, due: int | None = None) -> Exported:
     """A job as it stands in a file: redacted as it is in the page, but whole."""
     fields = job.record.fields
-    options = rows.options_of(job)
+    options = family.options_of(board, access, job)
     attempts = options.get("attempts")
 
     def safe(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from ... import Queue
 from .. import shapes
-from ..ask import Ask
+from ..ask import Ask, Refusal
 from ..board import Board
 from ..reading import direct, rows, traces
 from ..reading.each import of_each
@@ -23,6 +25,9 @@ MOST_EVER = 20_000
 LEAST = 50
 """How many of each queue at least."""
 
+MOST_WAITING = 5
+"""How many looks may be asked for at once, of other queues or users."""
+
 CHUNK = 250
 FRESH_S = 5
 HOUR_MS = 3_600_000
@@ -34,10 +39,30 @@ FIELDS = ("name", "failedReason", "stacktrace", "finishedOn")
 
 
 async def groups(board: Board, ask: Ask) -> shapes.Failures:
-    """`GET /failures?queue=&count=`: the largest group first, of the `count` newest failed jobs."""
+    """`GET /failures?queue=&count=`: the largest group first, of the newest failed jobs: of 2,000, or of 20,000.
+
+    A `count` between is taken for the larger, so that what one has asked for is there for the others.
+    """
     names = await board.chosen(ask)
-    most = ask.whole("count", MOST, 1, MOST_EVER)
-    return await kept(board).get(("failures", most, *names), FRESH_S, lambda: _look(board, names, most))
+    most = MOST if ask.whole("count", MOST, 1, MOST_EVER) <= MOST else MOST_EVER
+    return await kept(board).get(("failures", most, *names), FRESH_S, lambda: _look_in_turn(board, names, most))
+
+
+_TURNS: WeakKeyDictionary[Board, asyncio.Semaphore] = WeakKeyDictionary()
+_WAITING: WeakKeyDictionary[Board, int] = WeakKeyDictionary()
+
+
+async def _look_in_turn(board: Board, names: list[str], most: int) -> shapes.Failures:
+    """It takes seconds, and keeps Redis and this process busy: so one look at a time, whoever asks for which."""
+    waiting = _WAITING.get(board, 0)
+    if waiting >= MOST_WAITING:
+        raise Refusal(429, "too_many", "Others look through the failures right now. Try again in a moment.")
+    _WAITING[board] = waiting + 1
+    try:
+        async with _TURNS.setdefault(board, asyncio.Semaphore()):
+            return await _look(board, names, most)
+    finally:
+        _WAITING[board] -= 1
 
 
 async def _look(board: Board, names: list[str], most: int = MOST) -> shapes.Failures:

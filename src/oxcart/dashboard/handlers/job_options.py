@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -36,6 +37,10 @@ def read_options(given: dict[str, Any]) -> JobOptions:
         ours = _NAMES.get(name, name)
         if value is None:
             continue
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise invalid(f"options.{name[:60]}: half of a character can't be stored") from None
         if ours in _READERS:
             found[ours] = _READERS[ours](name, value)
         elif ours in _PLAIN:

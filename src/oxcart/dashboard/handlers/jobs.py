@@ -17,7 +17,7 @@ LARGEST = 256 * 1024
 """Data of more characters are cut, unless all of them are asked for."""
 
 LONGEST_LINE = 20_000
-MOST_LINES = 1000
+MOST_LINES = 5000
 MOST_ATTEMPTS = 50
 
 HIGHEST = 10
@@ -38,9 +38,9 @@ async def detail(board: Board, ask: Ask) -> shapes.JobDetail:
     row = rows.row(board, ask.access, job, str(state), due)
     fields = job.record.fields
     shown = _Shown(board, ask, queue.name)
-    data, data_cut, masked = shown.value(job.data)
-    options, _, _ = shown.value(rows.options_of(job), secret=False)
-    result, _, _ = shown.value(job.return_value)
+    data, data_cut, masked = await shown.stored(job.data, fields.get("data", ""))
+    options, _, _ = shown.value(family.options_of(board, ask.access, job), secret=False)
+    result, _, _ = await shown.stored(job.return_value, fields.get("returnvalue", ""))
     stacktrace = job.stacktrace
     return {
         **row,
@@ -90,12 +90,16 @@ class _Shown:
         """The value, whether it was cut, and whether anything of it was masked."""
         if secret and not self.ask.access.may("view_data"):
             return None, False, True
-        # First masked, then cut: half a secret is one too.
+        # First masked, then cut: half a secret is one too, and who edits has to know of all that is hidden.
         safe, masked = rows.redacted(self.board, self.queue, value)
         if self.ask.flag("whole"):
             return rows.clean(safe), False, masked
         short, was_cut = rows.cut_down(safe, LARGEST)
         return rows.clean(short), was_cut, masked
+
+    async def stored(self, value: Any, text: str) -> tuple[Any, bool, bool]:
+        """The same of one that is stored as this text: if it is large, beside the event loop, as others wait for it."""
+        return await rows.aside(len(text), lambda: self.value(value))
 
     def text(self, text: str) -> str:
         most = 10 * LARGEST if self.ask.flag("whole") else LARGEST
@@ -194,17 +198,19 @@ def _age_in_words(seconds: float) -> str:
 
 
 async def logs(board: Board, ask: Ask) -> shapes.Logs:
-    """`GET /queues/{queue}/job/logs?id=&start=&count=`: oldest first; a negative start counts from the end."""
+    """`GET /queues/{queue}/job/logs?id=&start=&count=`: oldest first; a negative start counts from the end.
+
+    If lines are long, there are fewer: those at the start, of a negative one those at the end.
+    """
     queue = await board.queue(ask)
     job_id = ask.text("id", most=2000)
     if job_id is None:
         raise not_found("id: the id of a job")
     start, count = ask.whole("start", 0, -(2**53) + 1), ask.whole("count", 200, 1, MOST_LINES)
-    total = await direct.log_count(board, queue, job_id)
-    if start < 0:
-        start = max(total + start, 0)
-    lines = await queue.logs(job_id, start, start + count - 1)
-    return {"lines": [rows.text_of(board, line, LONGEST_LINE) for line in lines], "start": start, "total": total}
+    # From the end, the newest of them are wanted; with fewer than up to the end, those are not the last ones.
+    newest = start < 0 and count >= -start
+    lines, first, total = await direct.log_lines(board, queue, job_id, start, count, newest)
+    return {"lines": [rows.text_of(board, line, LONGEST_LINE) for line in lines], "start": first, "total": total}
 
 
 # ------------------------------------------------------------------------------------------------------------ flow

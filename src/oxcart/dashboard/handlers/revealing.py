@@ -7,7 +7,7 @@ from typing import Any
 from .. import shapes
 from ..ask import Ask, Refusal, not_found
 from ..board import Board
-from ..reading import rows
+from ..reading import family, rows
 from .jobs import LARGEST
 
 
@@ -22,7 +22,7 @@ async def reveal(board: Board, ask: Ask) -> shapes.Revealed:
     if job is None:
         raise not_found(f"There is no job {job_id[:100]} in {queue.name} (any more).")
     data, data_cut = _shown(job.data, whole)
-    options, options_cut = _shown(dict(rows.options_of(job)), whole)
+    options, options_cut = _shown(family.options_of(board, ask.access, job), whole)
     result, result_cut = _shown(job.return_value, whole)
     reason = job.failed_reason
     if reason is not None:

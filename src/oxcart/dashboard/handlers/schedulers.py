@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from ... import (
     InvalidState,
@@ -26,7 +26,7 @@ from ..ask import (
 from ..board import Board
 from ..reading import history, rows
 from ..reading.each import of_each
-from ..redact import MASK
+from ..redact import MASK, has_mask
 from .job_options import read_options
 
 MOST = 500
@@ -72,7 +72,7 @@ def scheduler_row(
     """A scheduler in a list."""
     upcoming, problem = _upcoming_of(scheduler)
     following = _ms(scheduler.next)
-    data = rows.redacted(board, queue, rows.shortened(scheduler.data, rows.LARGEST_WHOLE))[0]
+    data, _, _ = rows.short(board, queue, scheduler.data, rows.LARGEST_WHOLE)
     options = rows.redacted(board, queue, rows.plain_options(scheduler.options or JobOptions()))[0]
     return {
         "id": rows.sendable(scheduler.id),
@@ -194,7 +194,7 @@ async def save(board: Board, ask: Ask) -> shapes.Done:
         raise Refusal(409, "conflict", text)
     if old is not None and old.paused_at is not None:
         raise Refusal(409, "conflict", f"The scheduler {scheduler_id} is paused. Let it go on before you change it.")
-    if _has_mask(ask.body):
+    if has_mask(ask.body):
         raise invalid(f"{MASK} stands for something hidden, and can't be stored. Leave out what you don't change.")
     template = _template(ask, old)
     if "data" in ask.body or old is None:
@@ -264,14 +264,6 @@ def _checked_moment(name: str, ms: int) -> datetime:
     if not 0 <= ms < 2**42:
         raise invalid(f"{name}: a time in milliseconds since 1970")
     return _moment(ms)
-
-
-def _has_mask(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_mask, cast(dict[str, Any], value).values()))
-    if isinstance(value, list):
-        return any(map(_has_mask, cast(list[Any], value)))
-    return isinstance(value, str) and MASK in value
 
 
 async def run(board: Board, ask: Ask) -> shapes.Done:

@@ -325,6 +325,36 @@ async def log_count(board: Board, queue: Queue, job_id: str) -> int:
     return int(await _ask(board, "LLEN", f"{queue.keys.job(job_id)}:logs") or 0)
 
 
+LONGEST_LINE = 80_000
+"""How many bytes of a line of a log are read."""
+LOG_BUDGET = 2**20
+"""About how many bytes of lines are read at once: each is looked through for secrets."""
+
+
+async def log_lines(
+    board: Board, queue: Queue, job_id: str, start: int, count: int, newest: bool = False
+) -> tuple[list[str], int, int]:
+    """Lines of a log, oldest first; the place of the first of them; and how many there are in all.
+
+    Fewer than asked for if they are long: the first of them, with `newest` the last. A negative start counts from the
+    end.
+    """
+    asked = call(
+        "read_log_lines",
+        queue.keys,
+        list[Any],
+        prefix=queue.keys.prefix,
+        id=job_id,
+        start=start,
+        count=count,
+        most=LONGEST_LINE,
+        budget=LOG_BUDGET,
+        newest=int(newest),
+    )
+    total, first, *lines = await board.connection.run(asked)
+    return list(map(str, lines)), first, total
+
+
 async def counted_before(board: Board, queue: Queue, kind: str) -> int | None:
     """How many jobs had ended so when the present minute began, for workers that count."""
     text = await _ask(board, "HGET", f"{queue.keys.prefix}metrics:{kind}", "prevCount")

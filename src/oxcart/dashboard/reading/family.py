@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from ... import Job
 from ...errors import OptionsError
 from ...protocol.call import call
 from ...protocol.calls.family import KINDS, Place, place_of
@@ -14,7 +15,7 @@ from ...protocol.keys import Keys
 from ..access import Access
 from ..ask import Refusal
 from ..board import Board
-from . import direct
+from . import direct, rows
 
 READING = direct.Reading(("timestamp", "parentKey", "parent"), ("name", "progress", "failedReason"))
 
@@ -76,6 +77,18 @@ def _natural(place: Place) -> list[tuple[int, int | str]]:
 def shows(board: Board, access: Access, keys: Keys) -> bool:
     """Whether the queue of a job is one of this board, and exists for the user."""
     return keys.queue_prefix == board.prefix and board.shows(access, keys.name)
+
+
+def options_of(board: Board, access: Access, job: Job) -> dict[str, Any]:
+    """The options of a job as they are stored, without where its parent is if that doesn't exist for the user."""
+    options = dict(rows.options_of(job))
+    parent = options.get("parent")
+    if parent is not None and not board.shows_all(access):
+        told = cast("dict[str, Any]", parent) if isinstance(parent, dict) else {}
+        place = place_at(f"{told.get('queue')}:{told.get('id')}")
+        if place is None or not shows(board, access, place.keys):
+            del options["parent"]
+    return options
 
 
 async def check_below(board: Board, access: Access, keys: Keys, job_id: str) -> None:

@@ -144,15 +144,15 @@ class Wanted:
 
     def _at_path(self, board: Board, access: Access, job: Job) -> bool:
         steps = self.path or ()
-        value = at_path(job.data, steps)
-        if value is _NOTHING or self.text is None:
-            return value is not _NOTHING
-        if self.text not in as_text(value).casefold():
+        if not self._stands_there(at_path(job.data, steps)):
             return False
-        if access.may("reveal"):
-            return True
-        shown = at_path(rows.redacted(board, job.queue_name, job.data)[0], steps)
-        return self.text in as_text(shown).casefold()
+        # What is below a hidden value is hidden, too: also whether there is anything.
+        return access.may("reveal") or self._stands_there(
+            at_path(rows.redacted(board, job.queue_name, job.data)[0], steps)
+        )
+
+    def _stands_there(self, value: Any) -> bool:
+        return value is not _NOTHING and (self.text is None or self.text in as_text(value).casefold())
 
 
 def _text(given: Mapping[str, Any], name: str) -> str | None:
@@ -226,11 +226,11 @@ def _leaves(value: Any, depth: int = 0) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for name, item in cast(dict[str, Any], value).items():
+        for name, item in cast("dict[str, Any]", value).items():
             yield str(name)
             yield from _leaves(item, depth + 1)
     elif isinstance(value, list):
-        for item in cast(list[Any], value):
+        for item in cast("list[Any]", value):
             yield from _leaves(item, depth + 1)
     elif value is not _NOTHING:
         yield rows.as_json(value)
@@ -375,13 +375,17 @@ class Search:
                     return True  # older than asked for, and so are all that follow
                 position.passed(finished)
                 found.looked_at += 1
-                if job.id not in seen and self._wanted.fits(self._board, self._access, job, state):
+                if job.id not in seen and await self._fits(job, state):
                     seen.add(job.id)
                     found.jobs.append((job, state))
             position.offset = start + passed  # also past those that are gone
             read = sum(len(job.record.fields.get("data", "")) for job in jobs)
             chunk = max(chunk // 4, 1) if read > LARGE else min(chunk * 2, LARGEST_CHUNK)
         return True
+
+    async def _fits(self, job: Job, state: str) -> bool:
+        size = len(job.record.fields.get("data", ""))
+        return await rows.aside(size, lambda: self._wanted.fits(self._board, self._access, job, state))
 
     async def _read(self, found: Found, state: str, start: int, count: int, upward: bool) -> tuple[list[Job], int]:
         """The jobs of a range, and how many places that were: fewer than asked for if they are large."""

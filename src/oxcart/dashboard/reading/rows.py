@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 import orjson
 
@@ -26,6 +27,9 @@ from ..board import Board
 PREVIEW = 200
 """How many characters of a job's data, reason or progress a list shows."""
 
+LARGE = 2**20
+"""From so many characters on it takes long to look for secrets: not in the event loop, where others wait for it."""
+
 LARGEST_WHOLE = 20_000
 """What has more characters is shortened before it is redacted for a preview."""
 
@@ -37,6 +41,8 @@ DEEP_WHOLE = 10_000_000
 
 DEEPEST = 60
 """How deep values go; what is deeper shows as a mark."""
+
+Made = TypeVar("Made")
 
 NOTHING: Mapping[str, int] = {}
 
@@ -122,12 +128,28 @@ def progress_of(board: Board, access: Access, queue: str, value: Any) -> Any:
     return safe if len(text) <= PREVIEW else cut(text, PREVIEW)
 
 
+async def aside(size: int, make: Callable[[], Made]) -> Made:
+    """What is made of something of this size: if it is large, in a thread."""
+    return make() if size < LARGE else await asyncio.to_thread(make)
+
+
 def redacted(board: Board, queue: str, value: Any) -> tuple[Any, bool]:
     """A value with its secrets masked, and whether there were any. What is nested too deeply is left out."""
     try:
         return board.redactor.value(value, queue)
     except RecursionError:
         return board.redactor.value(shortened(value, DEEP_WHOLE), queue)[0], True
+
+
+def short(board: Board, queue: str, value: Any, most: int) -> tuple[Any, bool, bool]:
+    """About so many characters of a value as it may be seen; whether anything is cut, and whether anything is masked.
+
+    It is masked before it is cut, as half a secret is one too. What is far behind the cut is not looked at.
+    """
+    part, left_out = (value, False) if board.redactor.wants_all else cut_down(value, most + LARGEST_WHOLE)
+    safe, masked = redacted(board, queue, part)
+    found, was_cut = cut_down(safe, most)
+    return found, left_out or was_cut, masked
 
 
 def first_line(board: Board, text: str | None) -> str | None:
@@ -203,10 +225,10 @@ def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return sendable(value)
     if isinstance(value, dict):
-        items = cast(dict[Any, Any], value).items()
+        items = cast("dict[Any, Any]", value).items()
         return {sendable(str(key)): _clean(item, depth + 1) for key, item in items}
-    if isinstance(value, list | tuple):
-        return [_clean(item, depth + 1) for item in cast(list[Any], value)]
+    if isinstance(value, (list, tuple)):
+        return [_clean(item, depth + 1) for item in cast("list[Any]", value)]
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return str(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
@@ -244,13 +266,14 @@ def _shorten(value: Any, budget: _Budget, depth: int) -> Any:
             budget.cut = True
             return f"{kept}… ({len(value) - len(kept)} more characters)"
         return value
-    if isinstance(value, dict | list) and depth > DEEPEST:
-        budget.cut = True
-        return "… (nested too deeply)"
-    if isinstance(value, dict):
-        return _shorten_object(cast(dict[Any, Any], value), budget, depth)
-    if isinstance(value, list):
-        return _shorten_list(cast(list[Any], value), budget, depth)
+    if isinstance(value, (dict, list)):
+        if depth > DEEPEST:
+            budget.cut = True
+            return "… (nested too deeply)"
+        budget.left -= 2
+        if isinstance(value, dict):
+            return _shorten_object(cast("dict[Any, Any]", value), budget, depth)
+        return _shorten_list(cast("list[Any]", value), budget, depth)
     budget.left -= 8
     return value
 

@@ -15,6 +15,7 @@ from ...traces import (
 )
 from .. import shapes
 from ..board import Board
+from .rows import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def attempts(board: Board, stacktrace: list[str], made: int) -> list[shapes.Atte
 
 
 def _attempt(board: Board, number: int, raw: str) -> shapes.Attempt:
-    shown = board.redactor.text(raw[:LARGEST]).encode("utf-8", "backslashreplace").decode()
+    shown = text_of(board, raw, LARGEST)
     parsed = parse(shown)
     return {
         "number": number,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from unicodedata import category
 from urllib.parse import quote
 
 import orjson
 from starlette.requests import HTTPConnection
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Send
 
 from .assets import takes_gzip
+
+READ_S = 60
+"""How long it is waited for a reader of a file to take some more."""
 
 _WORTH_PACKING = 2048
 _UNSEEN = ("Cf", "Zl", "Zp")
@@ -64,7 +69,25 @@ def file_response(file: File, request: HTTPConnection) -> Response:
         return Response(file.body, 200, said, media_type=file.media_type)
     if request.scope["method"] == "HEAD":
         return Response(b"", 200, said, media_type=file.media_type)
-    return StreamingResponse(file.body, 200, said, media_type=file.media_type)
+    return _Streamed(file.body, 200, said, media_type=file.media_type)
+
+
+class _Streamed(StreamingResponse):
+    """A file that is broken off when its reader takes nothing of it for long: making it keeps a place from others."""
+
+    async def stream_response(self, send: Send) -> None:
+        try:
+            await super().stream_response(lambda message: _taken(send, message))
+        finally:
+            await cast(Any, self.body_iterator).aclose()
+
+
+async def _taken(send: Send, message: Message) -> None:
+    try:
+        async with asyncio.timeout(READ_S):
+            await send(message)
+    except TimeoutError:
+        raise ConnectionAbortedError(f"a file was broken off: nothing of it was read for {READ_S} s") from None
 
 
 def attachment(name: str) -> str:

@@ -10,13 +10,14 @@ import hmac
 import inspect
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast, get_args
 
 from starlette.requests import HTTPConnection
 
 from ...errors import OptionsError
 from ..access import Access, Role
-from ..ask import Refusal
+from ..ask import Refusal, too_many
 from .guard import Buckets
 from .wsgi import ENVIRON
 
@@ -26,8 +27,12 @@ Auth = Callable[[HTTPConnection], "Access | Awaitable[Access | None] | None"]
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
 _REMEMBERED = 1000
 """How many log-ins that were right are remembered, so that each request does not pay for a slow hash."""
+_SLOW_AT_ONCE, _MOST_AT_ONCE = 2, 100
+"""How many slow hashes are made at once, each of which takes 16 MB and a core; and how many log-ins wait for theirs."""
 _TRIES, _TRIES_S = 20, 60
-"""How many wrong passwords one address may send in how many seconds."""
+"""How many wrong passwords for one name one address may send in how many seconds."""
+_TRIES_IN_ALL = 200
+"""How many for all names: more, since behind a proxy all users may have one address, and one must not keep all out."""
 
 
 def hash_password(password: str) -> str:
@@ -51,46 +56,61 @@ class Basic:
     challenge = 'Basic realm="Oxcart", charset="UTF-8"'
 
     def __init__(self, users: Mapping[str, str], access: Access | Role | Mapping[str, Access | Role] = "admin") -> None:
-        if not users:
-            raise OptionsError("basic({}): at least one user")
+        if not isinstance(cast(object, users), Mapping) or not users:
+            raise OptionsError('basic(…): a dict of names and passwords, such as {"ada": os.environ["ADA"]}')
         # A key of this process: what is remembered of passwords is of no use elsewhere.
         self._key = secrets.token_bytes(32)
         self._users: dict[str, tuple[Callable[[str], bool], Access, bool]] = {}
         for name, password in users.items():
-            if ":" in name or not name or not password:
+            if not all(isinstance(cast(object, one), str) and one for one in (name, password)) or ":" in name:
                 raise OptionsError(f"user {name!r}: a name without ':' and a password that is not empty")
             slow = password.startswith("scrypt$")
             check = _hash_checker(password) if slow else self._plain_checker(password)
             self._users[name] = check, _access_of(name, access), slow
-        self._nobody = self._plain_checker(secrets.token_hex())
+        # Who is not known costs as much as who is: the time must not say which names there are.
+        hashed = next((password for password in users.values() if password.startswith("scrypt$")), None)
+        self._nobody = None if hashed is None else _hash_checker(f"{hashed.rpartition('$')[0]}${secrets.token_hex(32)}")
+        self._threads = ThreadPoolExecutor(_SLOW_AT_ONCE, "oxcart-passwords")
         self._right: dict[bytes, Access] = {}
         self._checked: dict[bytes, asyncio.Task[Access | None]] = {}
         """Log-ins that are being looked at: the first requests of a page come all at once."""
-        self._wrong = Buckets(_TRIES, _TRIES_S)
+        self._wrong = Buckets(_TRIES_IN_ALL, _TRIES_S)
+        self._wrong_by_name = Buckets(_TRIES, _TRIES_S)
 
     async def __call__(self, request: HTTPConnection) -> Access | None:
         header = request.headers.get("authorization", "")
-        if not header:
-            return None
+        if header[:6].lower() != "basic ":
+            return None  # nobody's password, but maybe a token that somebody else knows
         seen = self._digest(header)
         if (known := self._right.get(seen)) is not None:
             return known
         task = self._checked.get(seen)
         if task is None or task.get_loop() is not asyncio.get_running_loop():
-            address = request.client.host if request.client else ""
+            if len(self._checked) >= _MOST_AT_ONCE:
+                raise Refusal(429, "too_many", "Too many log in at once. Try again in a moment.")
             # Counted as wrong before it is looked at, which takes a while: else many could be tried meanwhile.
-            if not self._wrong.take(address):
-                wait = max(1, round(self._wrong.wait(address)))
-                raise Refusal(429, "too_many", f"Too many wrong passwords. Try again in {wait} s.")
-            task = self._checked[seen] = asyncio.ensure_future(self._look(seen, header, address))
+            name, address = self._take_try(request, header)
+            task = self._checked[seen] = asyncio.ensure_future(self._look(seen, header, name, address))
         return await asyncio.shield(task)
 
-    async def _look(self, seen: bytes, header: str, address: str) -> Access | None:
+    def _take_try(self, request: HTTPConnection, header: str) -> tuple[str, str]:
+        """Count a try; by what it was counted. Raises a `Refusal` if there were too many."""
+        address = request.client.host if request.client else ""
+        name = self._digest(f"{address} {_credentials(header)[0]}").hex()
+        if not self._wrong_by_name.take(name):
+            raise too_many("Too many wrong passwords.", self._wrong_by_name.wait(name))
+        if not self._wrong.take(address):
+            self._wrong_by_name.give_back(name)
+            raise too_many("Too many wrong passwords.", self._wrong.wait(address))
+        return name, address
+
+    async def _look(self, seen: bytes, header: str, name: str, address: str) -> Access | None:
         try:
             access = await self._check(header)
         finally:
             self._checked.pop(seen, None)
         if access is not None:
+            self._wrong_by_name.give_back(name)
             self._wrong.give_back(address)
             if len(self._right) >= _REMEMBERED:
                 self._right.clear()
@@ -99,9 +119,14 @@ class Basic:
 
     async def _check(self, header: str) -> Access | None:
         name, password = _credentials(header)
-        check, access, slow = self._users.get(name, (self._nobody, None, False))
-        right = await asyncio.to_thread(check, password) if slow else check(password)
+        check, access, slow = self._users.get(name, (_never, None, False))
+        right = await self._slowly(check, password) if slow else check(password)
+        if not right and not slow and self._nobody is not None:
+            await self._slowly(self._nobody, password)
         return access if right else None
+
+    async def _slowly(self, check: Callable[[str], bool], password: str) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, check, password)
 
     def _plain_checker(self, password: str) -> Callable[[str], bool]:
         wanted = self._digest(password)
@@ -115,10 +140,11 @@ class Tokens:
     """Tokens of programs, sent as `Authorization: Bearer …`. Made by `tokens`."""
 
     def __init__(self, known: Mapping[str, Access | Role]) -> None:
-        for key in known:
-            if not key.startswith("sha256:") or len(key) != 71:
-                raise OptionsError("tokens({…}): its keys are hashes of tokens, as hash_token makes them")
-        self._known = {key: _access_of("", access) for key, access in known.items()}
+        is_dict = isinstance(cast(object, known), Mapping)
+        if not is_dict or not all(key.startswith("sha256:") and len(key) == 71 for key in known):
+            raise OptionsError("tokens({…}): its keys are hashes of tokens, as hash_token makes them")
+        # One without a name has the start of its hash as one: for the audit, and to have limits of its own.
+        self._known = {key: _access_of(f"token {key[7:15]}", access) for key, access in known.items()}
 
     def __call__(self, request: HTTPConnection) -> Access | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -190,6 +216,10 @@ def _credentials(header: str) -> tuple[str, str]:
         return "", ""
     name, _, password = text.partition(":")
     return name, password
+
+
+def _never(given: str) -> bool:
+    return False
 
 
 def _hash_checker(text: str) -> Callable[[str], bool]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from starlette.requests import HTTPConnection
 
 from ...errors import OptionsError
-from ..ask import Refusal
+from ..ask import Refusal, too_many
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MARK = "x-oxcart"
@@ -23,8 +23,14 @@ READS, WRITES = (1800, 60), (300, 60)
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_\[\]:]+", re.IGNORECASE)
 
-# What a proxy adds: then the address of the client is the proxy's, and says nothing.
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
+
+# What a proxy adds, beside all that begins with x-forwarded: then the address of the client is the proxy's, and says
+# nothing.
+_FORWARDED = frozenset(
+    "forwarded via x-real-ip x-client-ip x-cluster-client-ip x-original-forwarded-for x-envoy-external-address "
+    "true-client-ip cf-connecting-ip fastly-client-ip".split()
+)
 
 
 class Buckets:
@@ -90,7 +96,7 @@ class Guard:
 
     def is_local(self, request: HTTPConnection) -> bool:
         """Whether the client is this machine and calls it by a name that only this machine has."""
-        if any(name in request.headers for name in _FORWARDED):
+        if any(name in _FORWARDED or name.startswith("x-forwarded") for name in request.headers):
             return False
         client = request.client.host if request.client else ""
         return _is_loopback(client) and (_without_port(host_of(request)) in LOOPBACK_NAMES or self.is_named(request))
@@ -124,6 +130,10 @@ class Guard:
             raise Refusal(415, "invalid", "A body has to be JSON, with Content-Type: application/json.")
         self._check_rate(self._writes, who)
 
+    def check_noted(self, who: str) -> None:
+        """What is only read, but noted, counts as an action, too: it would fill the audit as fast as one may read."""
+        self._check_rate(self._writes, who)
+
     def _check_origin(self, request: HTTPConnection) -> None:
         site = request.headers.get("sec-fetch-site")
         if site == "same-origin" or self._origin_is_allowed(request):
@@ -138,7 +148,7 @@ class Guard:
 
     def _check_rate(self, buckets: Buckets, who: str) -> None:
         if not buckets.take(who):
-            raise Refusal(429, "too_many", f"Too many requests. Try again in {max(1, round(buckets.wait(who)))} s.")
+            raise too_many("Too many requests.", buckets.wait(who))
 
 
 def security_headers(frame_ancestors: Sequence[str] | None = None) -> dict[str, str]:
@@ -188,9 +198,9 @@ def _is_loopback(address: str) -> bool:
 
 
 def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+    """The name or address; what is no host as it is, so that it is none that anybody has named."""
+    found = _HOST.fullmatch(host)
+    return host if found is None else found[1]
 
 
 def _host_pattern(host: str) -> str:
