@@ -17,7 +17,9 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, JobSpec, OptionsError, Queue
-from oxcart.dashboard import Access, Alert, Dashboard, alerts, sending, slack, webhook
+from oxcart.dashboard import Access, Alert, Dashboard, alerts, slack, webhook
+from oxcart.dashboard.alerts import page, sending, watching
+from oxcart.dashboard.alerts.facts import Facts
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
 from tests.conftest import RedisServer, wait_until
@@ -136,7 +138,7 @@ async def test_every_kind_of_rule_sees_what_it_is_about(shop: tuple[Board, Queue
     }
 
     async def holding() -> set[str]:
-        facts = alerts.Facts(board)
+        facts = Facts(board)
         return {name for name, rule in rules.items() if await facts.holds(rule, queue) is not None}
 
     assert await holding() == set()
@@ -163,7 +165,7 @@ async def test_that_workers_are_missing_for_a_moment_is_not_told(shop: tuple[Boa
     await queue.add("x")
     await watch.look()
     assert told == []
-    later = time.time_ns() // 1_000_000 + alerts.SETTLE_MS
+    later = time.time_ns() // 1_000_000 + watching.SETTLE_MS
     board.clock = lambda: later
     await watch.look()
     assert [message["text"] for message in told] == ["1 job waiting in email, but no worker is connected"]
@@ -193,12 +195,12 @@ async def test_what_can_t_be_sent_is_tried_again_and_shown_without_secrets(
     await fail(board, queue, 1)
     await watch.look()
     assert len(hooks.got) == 3
-    [shown] = (await alerts.listed(board, asked()))["rules"]
+    [shown] = (await page.listed(board, asked()))["rules"]
     assert shown["problem"] == "webhook 127.0.0.1: answered 500 Internal Server Error"
     assert shown["to"] == ["webhook 127.0.0.1"] and "secret" not in json.dumps(shown)
     assert shown["firing"] == ["email"] and shown["last"] is None
     await watch.look()
-    [shown] = (await alerts.listed(board, asked()))["rules"]
+    [shown] = (await page.listed(board, asked()))["rules"]
     assert len(hooks.got) == 4 and shown["problem"] is None and shown["last"] is not None
 
 
@@ -235,7 +237,7 @@ async def test_a_function_that_raises_harms_nothing(shop: tuple[Board, Queue], m
     await fail(board, queue, 1)
     await watch.look()
     assert len(told) == 1
-    [shown] = (await alerts.listed(board, asked()))["rules"]
+    [shown] = (await page.listed(board, asked()))["rules"]
     assert shown["problem"] == "function broken: raised ValueError: token=•••"
     await watch.look()
     assert len(told) == 1
@@ -248,9 +250,9 @@ async def test_rules_show_to_who_sees_their_queues(shop: tuple[Board, Queue]) ->
     await fail(board, queue, 1)
     await watch.look()
     bob = Access("bob", queues=("email",))
-    found = (await alerts.listed(board, asked(None, bob)))["rules"]
+    found = (await page.listed(board, asked(None, bob)))["rules"]
     assert [(rule["queues"], rule["firing"]) for rule in found] == [("email", ["email"])]
-    assert len((await alerts.listed(board, asked()))["rules"]) == 2
+    assert len((await page.listed(board, asked()))["rules"]) == 2
 
 
 async def test_only_rules_about_queues_that_a_user_sees_can_be_tried(shop: tuple[Board, Queue]) -> None:
@@ -259,9 +261,9 @@ async def test_only_rules_about_queues_that_a_user_sees_can_be_tried(shop: tuple
     mine, other = Alert("failures", queues="email", to=[told.append]), Alert("failures", queues="x*", to=[told.append])
     alerts.watch(board, [mine, other])
     bob = Access("bob", role="admin", queues=("email",))
-    assert (await alerts.test(board, asked(None, bob, body={"id": mine.id})))["done"] == 1
+    assert (await page.test(board, asked(None, bob, body={"id": mine.id})))["done"] == 1
     with pytest.raises(Refusal) as refused:
-        await alerts.test(board, asked(None, bob, body={"id": other.id}))
+        await page.test(board, asked(None, bob, body={"id": other.id}))
     assert refused.value.status == 404 and len(told) == 1
 
 
@@ -269,14 +271,14 @@ async def test_a_rule_can_be_tried(shop: tuple[Board, Queue], hooks: Hooks) -> N
     board, _ = shop
     rule, silent = Alert("paused", to=[webhook(hooks.url)]), Alert("stalled")
     alerts.watch(board, [rule, silent])
-    done = await alerts.test(board, asked(body={"id": rule.id}))
+    done = await page.test(board, asked(body={"id": rule.id}))
     assert done["done"] == 1 and json.loads(hooks.got[0][2])["event"] == "test"
-    assert (await alerts.test(board, asked(body={"id": silent.id})))["done"] == 0
+    assert (await page.test(board, asked(body={"id": silent.id})))["done"] == 0
     hooks.answers = [500]
     with pytest.raises(Refusal, match="500"):
-        await alerts.test(board, asked(body={"id": rule.id}))
+        await page.test(board, asked(body={"id": rule.id}))
     with pytest.raises(Refusal):
-        await alerts.test(board, asked(body={"id": "nothing"}))
+        await page.test(board, asked(body={"id": "nothing"}))
 
 
 async def test_failures_that_are_not_kept_count_if_workers_count(
@@ -298,13 +300,13 @@ async def test_failures_that_are_not_kept_count_if_workers_count(
     await wait_until(gone)
     await worker.close()
     await task
-    assert await alerts.Facts(board).holds(Alert("failures"), queue) == 3
+    assert await Facts(board).holds(Alert("failures"), queue) == 3
 
 
 async def test_rules_are_looked_at_while_a_dashboard_runs(
     redis_server: RedisServer, shop: tuple[Board, Queue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alerts, "EVERY_S", 0.02)
+    monkeypatch.setattr(watching, "EVERY_S", 0.02)
     board, queue = shop
     told: Told = []
     dashboard = Dashboard(
@@ -419,12 +421,12 @@ def test_a_dashboard_that_is_used_by_one_event_loop_after_another_holds_only_the
     redis_server: RedisServer,
 ) -> None:
     dashboard = Dashboard(connection=redis_server.url, alerts=[Alert("waiting", to=[lambda _: None])])
-    before = len(alerts._WATCHES)
+    before = len(watching._WATCHES)
     for _ in range(3):
         asyncio.run(dashboard.start())
-    assert len(alerts._WATCHES) == before + 1
+    assert len(watching._WATCHES) == before + 1
     asyncio.run(dashboard.close())
-    assert len(alerts._WATCHES) == before
+    assert len(watching._WATCHES) == before
 
 
 async def test_one_that_can_t_be_sent_does_not_hold_up_the_others(shop: tuple[Board, Queue]) -> None:

@@ -41,6 +41,7 @@ IN_THE_DASHBOARD = {  # what each of its rooms never imports from beside it
     "web": {"reading", "handlers", "bull_board", "routes", "live", "alerts", "mcp"},
     "handlers": {"bull_board", "routes", "live", "alerts", "mcp", "app"},
     "bull_board": {"live", "alerts", "mcp", "app"},
+    "alerts": {"web", "bull_board", "routes", "live", "mcp", "app"},
 }
 NEVER = {"protocol": {"asyncio", "redis", "time", "hiredis", "threading"}}
 REDIS_ROOMS = {"aio/transport.py", "sync/transport.py", "worker/shuttle.py"}

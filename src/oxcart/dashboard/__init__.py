@@ -6,10 +6,9 @@ if find_spec("starlette") is None:
     raise ImportError("oxcart.dashboard needs Starlette: pip install 'oxcart[dashboard]'")
 
 from .access import Access
-from .alerts import Alert
+from .alerts import Alert, slack, webhook
 from .app import Dashboard
 from .redact import Redactor
-from .sending import slack, webhook
 from .web.auth import (
     any_of,
     basic,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import alerts
+from .alerts import page as alerts
 from .ask import Ask
 from .board import Board
 from .handlers import (

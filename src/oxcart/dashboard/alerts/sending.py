@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from .. import OptionsError, __version__
+from ... import OptionsError, __version__
 
 TIMEOUT_S = 10
 PAUSES_S = (1, 3)
