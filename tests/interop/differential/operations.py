@@ -537,11 +537,18 @@ async def _node_removes_job(side: Node, queue: str, rest: Arguments) -> Any:
 
 
 async def _node_removes_orphans(side: Node, queue: str, rest: Arguments) -> Any:
-    return [await side.call(queue, "removeOrphanedJobs", 1000, limit) for limit in rest.get("limits", [0])]
+    calls = [await side.call(queue, "removeOrphanedJobs", 1000, limit) for limit in rest.get("limits", [0])]
+    return _removed(calls)
 
 
 async def _we_remove_orphans(side: Ours, queue: str, rest: Arguments) -> Any:
-    return [await side.queue(queue).remove_orphans(limit) for limit in rest.get("limits", [0])]
+    return _removed([await side.queue(queue).remove_orphans(limit) for limit in rest.get("limits", [0])])
+
+
+def _removed(calls: list[int]) -> tuple[int, bool]:
+    """How many in all, and whether the first call found any. A limit ends the search soon after it is reached, so how
+    many more are found until then is a matter of where Redis has their keys, which is chance."""
+    return sum(calls), calls[0] > 0
 
 
 # ------------------------------------------------------------------------------------------------- looking

@@ -807,7 +807,6 @@ async def test_part_2_section_4_7_removing_orphans(machine: Machine) -> None:
     await machine.do("remove_orphans")
     for job_id in ("lost", "lost2", "lost3"):
         await machine.do("orphan", id=job_id)
-    # Which one goes first is a matter of the order in which Redis finds keys: of chance.
     await machine.do("remove_orphans", limits=[1, 0])
 
 
