@@ -479,7 +479,8 @@ async def children_of_a_parent_that_is_gone(side: Side) -> None:
 
 @scenario
 async def a_child_added_to_a_running_parent(side: Side) -> None:
-    await side.add("hold", {}, "p", jobId="P", attempts=2, backoff=50)
+    # It must not be due again before the worker is closed: that would hold it for ever.
+    await side.add("hold", {}, "p", jobId="P", attempts=2, backoff=1000)
     async with side.working("p"):
         await side.holding("P")
         await side.add("echo", 5, parent={"id": "P", "queue": f"bull:{side.name('p')}"}, jobId="a")
