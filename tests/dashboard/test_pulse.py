@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Connection, Queue
+from oxcart import Connection, Job, Queue
 from oxcart.dashboard import pulse
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import queues
 from oxcart.dashboard.live import Live
-from tests.conftest import RedisServer, wait_until
+from tests.conftest import RedisServer, RunWorker, wait_until
 
 
 async def commands(redis: Redis) -> int:
@@ -89,6 +89,33 @@ async def test_after_the_last_tab_has_gone_a_row_is_read_each_time(board: Board,
     await queue.add("x")
     assert await row(board, queue) == 1
     await queue.drain()
+
+
+async def test_how_long_jobs_took_is_not_read_again_while_nothing_happens(
+    board: Board, live: Live, queue: Queue, redis: Redis, run_worker: RunWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "LATENCY_FRESH_S", 0)
+
+    async def work(job: Job) -> None:
+        pass
+
+    worker = await run_worker(work)
+    await (await queue.add("x")).result(timeout=10)
+    await worker.close()
+    opened = board.open(queue.name)
+
+    async def at_rest() -> bool:
+        await queues.latency(board, opened)
+        before = await commands(redis)
+        await queues.latency(board, opened)
+        return await commands(redis) == before
+
+    await wait_until(at_rest)  # the last event may come late
+    assert (await queues.latency(board, opened))["p50"] is not None
+    before = await commands(redis)
+    board.pulse.beat(queue.name)
+    await queues.latency(board, opened)
+    assert await commands(redis) > before
 
 
 def test_names_that_somebody_made_up_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,11 @@ class Pulse:
             self._touched = {name: at for name, at in self._touched.items() if now - at < QUIET_S}
         self._touched[queue] = now
 
+    def changed_at(self, queue: str) -> float | None:
+        """When something happened last in a queue; None if nobody listens."""
+        heard = self._heard.get(queue)
+        return None if heard is None else max(heard, self._touched.get(queue, 0.0))
+
     def good_since(self, queue: str, spare_s: float = 0.0) -> float | None:
         """From when on an answer has to be, to be good now; None if nobody listens: then only a new one is.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, TypedDict, cast
 
@@ -17,6 +18,7 @@ from ..reading.kept import kept
 
 MOST_ROWS = 200
 LATENCY_FRESH_S = 30
+LATENCY_KEEP_S = 3600
 OLDEST_FRESH_S = 2
 LATEST = 100
 """So many finished jobs tell how long jobs take."""
@@ -183,8 +185,12 @@ NO_LATENCY = Latency(p50=None, p95=None, wait_p95=None)
 
 
 async def latency(board: Board, queue: Queue) -> Latency:
-    """Of the latest finished jobs; looked at once in some seconds."""
-    return await kept(board).get(("latency", queue.name), LATENCY_FRESH_S, lambda: _latency(board, queue))
+    """Of the latest finished jobs; looked at once in some seconds, and not again while nothing happens in the queue."""
+    moment, changed_at = time.monotonic() - LATENCY_FRESH_S, board.pulse.changed_at(queue.name)
+    if changed_at is not None:
+        moment = min(moment, changed_at)
+    made = kept(board).since(("latency", queue.name), moment, lambda: _latency(board, queue), LATENCY_KEEP_S)
+    return await made
 
 
 async def _latency(board: Board, queue: Queue) -> Latency:
