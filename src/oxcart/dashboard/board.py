@@ -19,8 +19,11 @@ from .redact import Redactor
 
 log = logging.getLogger("oxcart.dashboard")
 
-FRESH_S = 10
-"""How long the names of queues that were found are taken for true."""
+FRESH_S, LONGEST_FRESH_S = 10, 300
+"""How long the names of queues that were found are taken for true: longer where all keys take long to look through."""
+
+SHARE = 100
+"""Of so many seconds one is spent with looking: nothing else at rest costs as much, and new queues are rare."""
 
 MOST_NOTED = 1000
 """How many names are noted for the next process."""
@@ -150,7 +153,7 @@ class Board:
                 raise
             log.warning("the names of the queues can't be looked for: Redis is away")
         self._found_at = time.monotonic()
-        self._fresh_s = max(FRESH_S, 20 * (self._found_at - begun))
+        self._fresh_s = min(max(FRESH_S, SHARE * (self._found_at - begun)), LONGEST_FRESH_S)
 
     async def _read_noted(self) -> None:
         """The names that are noted in Redis, of queues that are still there."""
