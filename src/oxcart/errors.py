@@ -311,11 +311,11 @@ def server_error(message: str, address: str = "") -> OxcartError:
     code = message.split(" ", 1)[0]
     # A script wraps the error of a command in it: "… -OOM command not allowed …".
     inner = re.search(r"-(\w+) ", message)
-    for word in (code, inner.group(1) if inner else ""):
+    for word, said in ((code, message), (inner[1], message[inner.start() + 1 :]) if inner else ("", "")):
         if word == "NOAUTH":
-            return _wants_a_log_in(server, message)
+            return _wants_a_log_in(server, said)
         if word in _TRANSIENT:
-            return ServerRefused(word, f"{server} can't serve for now: {message}")
+            return ServerRefused(word, f"{server} can't serve for now: {said}")
     if _MAX_CLIENTS in message:
         return ServerRefused("MAXCLIENTS", f"{server} can't serve for now: {message}")
     if "DB index is out of range" in message:
@@ -328,6 +328,13 @@ def server_error(message: str, address: str = "") -> OxcartError:
     if code in ("CROSSSLOT", "MOVED", "ASK"):
         message += " (clusters are not supported yet; on one node give the prefix braces, such as prefix='{bull}')"
     return ScriptError(message)
+
+
+def log_in_refused(address: str, text: str) -> ServerRefused:
+    """The error for a log-in that failed when a connection was opened, as the client tells of it."""
+    if "required" in text:
+        return _wants_a_log_in(f"Redis at {address}", text)
+    return ServerRefused("NOAUTH", f"Redis at {address} refuses the log-in: {text}")
 
 
 def _wants_a_log_in(server: str, message: str) -> ServerRefused:

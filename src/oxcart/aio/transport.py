@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from .. import embedded
-from ..errors import ConnectionFailed, OptionsError, ServerRefused, is_demoted, server_error
+from ..errors import ConnectionFailed, OptionsError, ServerRefused, is_demoted, log_in_refused, server_error
 from ..protocol.address import masked, silence_hint, tls_defaults
 from ..protocol.call import Argument
 
@@ -288,7 +288,7 @@ def _unreachable(address: str, error: Exception) -> ConnectionFailed:
     text = str(error) or type(error).__name__
     # redis-py tells of a wrong password by another class in each version, or by a cause.
     if isinstance(error, redis.exceptions.AuthenticationError) or "username-password" in text:
-        return ServerRefused("NOAUTH", f"Redis at {address} refuses the log-in: {text}")
+        return log_in_refused(address, text)
     if isinstance(error, redis.exceptions.ResponseError | redis.exceptions.BusyLoadingError):
         return ServerRefused(text.split(" ", 1)[0], f"Redis at {address} can't serve for now: {text}")
     if isinstance(error, TimeoutError):

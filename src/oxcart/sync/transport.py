@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .. import embedded
-from ..errors import ConnectionFailed, OptionsError, ServerRefused, is_demoted, server_error
+from ..errors import ConnectionFailed, OptionsError, OxcartError, is_demoted, log_in_refused, server_error
 from ..protocol.address import masked, silence_hint, tls_defaults
 from ..protocol.call import Argument
 
@@ -61,23 +61,27 @@ class Transport:
                 self._client_name = ""
                 self.start_over()
                 return self.execute(*command)
-            told = server_error(_with_code(error), masked(self.url))
-            if is_demoted(told):
-                client.connection_pool.disconnect(inuse_connections=False)
-            raise told from error
+            raise self._refused(client, error) from error
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__
             if "max number of clients" in text:
                 raise server_error(text, masked(self.url)) from error
             if isinstance(error, redis.exceptions.AuthenticationError) or "username-password" in text:
-                raise ServerRefused("NOAUTH", f"Redis at {masked(self.url)} refuses the log-in: {text}") from error
+                raise log_in_refused(masked(self.url), text) from error
             if "Timeout connecting" in text or any(sign in text for sign in _NO_TLS):
                 text += silence_hint(self.url)
             raise ConnectionFailed(f"no answer from Redis at {masked(self.url)}: {text}") from error
         except redis.exceptions.NoScriptError:
             raise server_error("NOSCRIPT no matching script") from None
         except redis.exceptions.RedisError as error:
-            raise server_error(_with_code(error), masked(self.url)) from error
+            raise self._refused(client, error) from error
+
+    def _refused(self, client: redis.Redis, error: redis.exceptions.RedisError) -> OxcartError:
+        """The error for what the server said. One that has been demoted is left: another may be at its address."""
+        told = server_error(_with_code(error), masked(self.url))
+        if is_demoted(told):
+            client.connection_pool.disconnect(inuse_connections=False)
+        return told
 
     def interrupt(self) -> None:
         """End what is waited for at this moment, in whichever thread: it fails with `ConnectionFailed`."""
