@@ -293,6 +293,16 @@ RECONNECT_CODES = DEMOTED_CODES | LOG_IN_CODES | {"UNBLOCKED"}
 _FORBIDDEN = ("NOPERM", "The user executing the script can't", "ACL failure in script")
 
 
+def is_forbidden(error: BaseException) -> bool:
+    """Whether it is about the rights of our user in Redis, which may be there for one queue and not for another."""
+    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
+
+
+def is_log_in_refused(error: BaseException) -> bool:
+    """Whether it is about the password, so that trying again is of no use."""
+    return isinstance(error, ServerRefused) and error.code in LOG_IN_CODES
+
+
 def is_demoted(error: OxcartError) -> bool:
     """Whether a connection to this server is worth nothing: the next one may lead to the server that has taken over."""
     return isinstance(error, ServerRefused) and error.code in DEMOTED_CODES

@@ -13,6 +13,7 @@ import pytest
 from endpoint import Endpoint
 from fastapi import FastAPI
 from oxcart import Queue, Worker, embedded
+from pages import Visitor
 from redis.asyncio import Redis
 
 from taskmanager.app import create_app
@@ -133,6 +134,13 @@ class Alerts(Protocol):
     """The job id and the reason of each alert so far."""
 
     def __call__(self) -> list[tuple[str, str]]: ...
+
+
+@pytest.fixture
+async def visitor(api: httpx.AsyncClient, register: Register) -> Visitor:
+    """Somebody who is registered, and uses the pages."""
+    await register()
+    return Visitor(api)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import struct
 import zlib
 from pathlib import Path
 
-import httpx
 import pytest
 from conftest import Register, RunWorkers
 from fastapi import FastAPI
@@ -22,12 +21,6 @@ from taskmanager.demo.inbox import Inbox
 from taskmanager.queues import Queues
 from taskmanager.web.pages.attachments import shown_name
 from taskmanager.worker import email_worker, image_worker
-
-
-@pytest.fixture
-async def visitor(api: httpx.AsyncClient, register: Register) -> Visitor:
-    await register()
-    return Visitor(api)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from conftest import Alerts, Register, RunWorkers
 from oxcart import FlowNode, JobFailed, JobState, Queue
@@ -27,12 +26,6 @@ from taskmanager.web.pages import live
 from taskmanager.worker import alert_worker, email_worker, report_worker
 
 SUBJECT = "Your report is ready"
-
-
-@pytest.fixture
-async def visitor(api: httpx.AsyncClient, register: Register) -> Visitor:
-    await register()
-    return Visitor(api)
 
 
 @pytest.fixture

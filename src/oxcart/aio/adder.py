@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..backoff import growing_pauses
-from ..errors import LOG_IN_CODES, ConnectionFailed, ServerRefused, said_again
+from ..errors import ConnectionFailed, is_log_in_refused, said_again
 from ..protocol.address import masked, silence_hint
 from ..protocol.call import Call
 from ..protocol.calls.add import LARGEST_CALL, Added, NewJob, add_jobs, first_refusal
@@ -199,7 +199,7 @@ class Adder:
                 return
             except ConnectionFailed as error:
                 parcel.error = error
-                if isinstance(error, ServerRefused) and error.code in LOG_IN_CODES:
+                if is_log_in_refused(error):
                     raise said_again(error, f"{_what(parcel)} could not be added: {error}") from error
             await asyncio.sleep(next(pauses))
 

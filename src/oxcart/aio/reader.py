@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
+from ..errors import ConnectionFailed, OptionsError, OxcartError, is_forbidden
 from ..protocol.backlog import Backlog, Batch, cursors, rest_s
 from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
 from ..protocol.keys import Keys
@@ -196,11 +196,6 @@ class Reader:
                 for subscription in self._subscriptions:
                     if subscription.key == key:
                         subscription.fail(error)
-
-
-def is_forbidden(error: ConnectionFailed) -> bool:
-    """Whether it is about what this user may read, and not about the server."""
-    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 class Background:

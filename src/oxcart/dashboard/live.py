@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Literal
 
 from .. import ConnectionFailed, Event, OxcartError, QueueEvents
+from ..errors import is_forbidden
 from .access import Access
 from .ask import Ask, Refusal
 from .board import Board
 from .reading import rows
-from .reading.each import is_forbidden
 from .shapes import Counts, TickJob, TickQueue
 
 log = logging.getLogger("oxcart.dashboard")

@@ -8,7 +8,7 @@ import time
 from typing import TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import LOG_IN_CODES, ConnectionFailed, ServerRefused
+from ..errors import ConnectionFailed, is_log_in_refused
 from ..protocol.call import Call
 from .connection import Connection
 
@@ -25,7 +25,7 @@ def insist(connection: Connection, call: Call[Reply], deadline: float | None) ->
         try:
             return connection.run(call)
         except ConnectionFailed as error:
-            if isinstance(error, ServerRefused) and error.code in LOG_IN_CODES:
+            if is_log_in_refused(error):
                 raise
             pause = next(pauses)
             if deadline is not None and time.monotonic() + pause > deadline:

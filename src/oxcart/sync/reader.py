@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import FORBIDDEN, ConnectionFailed, OptionsError, OxcartError, ServerRefused
+from ..errors import ConnectionFailed, OptionsError, OxcartError, is_forbidden
 from ..protocol.backlog import Backlog, Batch, cursors, rest_s
 from ..protocol.calls.watch import NEWEST, Entry, last_id, read_streams
 from ..protocol.keys import Keys
@@ -214,11 +214,6 @@ class Reader:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._reading: _Reading | None = None
-
-
-def is_forbidden(error: ConnectionFailed) -> bool:
-    """Whether it is about what this user may read, and not about the server."""
-    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 class Background:

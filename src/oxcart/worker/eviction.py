@@ -8,7 +8,7 @@ import re
 
 from ..aio.connection import Connection
 from ..backoff import growing_pauses
-from ..errors import FORBIDDEN, ConnectionFailed, OxcartError, ServerRefused
+from ..errors import ConnectionFailed, OxcartError, is_forbidden
 
 log = logging.getLogger("oxcart.worker")
 
@@ -30,7 +30,7 @@ class EvictionCheck:
                 self.judge(str(await self._connection.transport.execute("INFO", "memory")))
                 return
             except ConnectionFailed as error:  # others tell of it
-                if isinstance(error, ServerRefused) and error.code == FORBIDDEN:
+                if is_forbidden(error):
                     return
             except OxcartError:
                 return

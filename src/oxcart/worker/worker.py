@@ -378,9 +378,9 @@ class Worker:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(1):
                 if self._connection.transport.current is not None:
+                    await self._connection.run(wake_idle(self.keys))
                     if self._present is not None:
                         await self._present.leave()
-                    await self._connection.run(wake_idle(self.keys))
         self._listeners.emit("closed")
         await self._listeners.finish(FLUSH_S)
         await self._close_connections()

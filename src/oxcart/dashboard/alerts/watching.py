@@ -18,8 +18,8 @@ from ..access import Access
 from ..ask import Ask
 from ..board import Board
 from ..reading import rows
+from ..reading.direct import ask_redis
 from ..reading.each import of_each
-from ..reading.recorded import ask_redis
 from .facts import Facts
 from .rules import Alert, sentence
 from .sending import Destination, Message, destination, send

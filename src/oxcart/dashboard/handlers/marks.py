@@ -8,7 +8,7 @@ from .. import shapes
 from ..ask import Ask, invalid
 from ..board import Board
 from ..reading import rows
-from ..reading.recorded import ask_redis
+from ..reading.direct import ask_redis
 
 MOST_MARKS = 100
 KEPT_MARKS = 500

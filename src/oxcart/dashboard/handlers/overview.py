@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from ...errors import is_forbidden
 from .. import shapes
 from ..ask import Ask
 from ..board import Board
 from ..pulse import QUIET_S
 from ..reading import rows
-from ..reading.each import is_forbidden, of_each
+from ..reading.each import of_each
 from . import queues, redis
 
 MINUTE_MS = 60_000

@@ -16,12 +16,7 @@ from ... import (
     JobState,
     Queue,
 )
-from ...errors import (
-    FORBIDDEN,
-    ConnectionFailed,
-    ScriptError,
-    ServerRefused,
-)
+from ...errors import ConnectionFailed, ScriptError, is_forbidden
 from ...protocol.call import call
 from ...protocol.keys import Keys
 from ...protocol.record import JobRecord
@@ -32,18 +27,22 @@ SCORE_STEP = 4096
 """The score of a delayed job is the time that it is due, times this."""
 
 
-async def _ask(board: Board, *command: str | int) -> Any:
-    """What Redis answers; None if it doesn't let us."""
+async def ask_redis(board: Board, *command: str | int | float) -> Any:
+    """What Redis answers; None if our user of it may not ask."""
     try:
         return await board.connection.transport.execute(*command)
-    except ServerRefused as error:
-        if error.code != FORBIDDEN:
+    except ConnectionFailed as error:
+        if not is_forbidden(error):
             raise
-    except ConnectionFailed:
-        raise
+        return None
+
+
+async def _ask(board: Board, *command: str | int) -> Any:
+    """The same; None, too, for a command that this server, or its provider, doesn't have."""
+    try:
+        return await ask_redis(board, *command)
     except ScriptError:
-        pass  # a command that this server, or its provider, doesn't have
-    return None
+        return None
 
 
 async def info(board: Board) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ...errors import FORBIDDEN, OxcartError, ScriptError, ServerRefused
+from ...errors import OxcartError, ScriptError, is_forbidden
 
 AT_ONCE = 50
 """How many queues are asked at once: enough to keep Redis busy, few enough that each answer comes in its time."""
@@ -28,11 +28,6 @@ class Answers(Generic[Asked, Value]):
         if self.unreadable and not self.found:
             raise self.unreadable[0][1]
         return self.found
-
-
-def is_forbidden(error: BaseException) -> bool:
-    """Whether it is about what our user in Redis may read: it may see the names of queues that it may not open."""
-    return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
 async def of_each(asked: Sequence[Asked], ask: Callable[[Asked], Awaitable[Value]]) -> Answers[Asked, Value]:

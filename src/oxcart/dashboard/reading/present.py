@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ... import Queue
 from ...protocol.presence import Presence
 from ..board import Board
-from .recorded import ask_redis
+from .direct import ask_redis
 
 
 async def said(board: Board, queue: Queue, numbers: Sequence[int]) -> dict[int, Presence]:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from ... import Queue
-from ...errors import FORBIDDEN, ServerRefused
 from ...tally import MINUTE_MS, Tally, total
 from ..board import Board
+from .direct import ask_redis
 from .each import of_each
 
 LONGEST_NAME = 200
 """So much of a job's name is shown beside its numbers."""
-
-
-async def ask_redis(board: Board, *command: str | int | float) -> Any:
-    """What Redis answers; None if this user of it may not ask."""
-    try:
-        return await board.connection.transport.execute(*command)
-    except ServerRefused as error:
-        if error.code != FORBIDDEN:
-            raise
-        return None
 
 
 async def with_recorder(board: Board, queues: Sequence[Queue]) -> list[Queue]:

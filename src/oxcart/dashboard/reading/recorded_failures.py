@@ -11,7 +11,7 @@ from ... import Queue
 from ...tally import HOUR_MS, OTHER
 from ..board import Board
 from . import rows, traces
-from .recorded import ask_redis
+from .direct import ask_redis
 
 HOURS = 24
 MANY = "too many kinds of failures to tell these apart"
