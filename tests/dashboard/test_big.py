@@ -16,14 +16,7 @@ from redis.asyncio import Redis
 from oxcart import Connection
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
-from oxcart.dashboard.handlers import (
-    bulk,
-    failures,
-    overview,
-    queues,
-    schedulers,
-    workers,
-)
+from oxcart.dashboard.handlers import bulk, failures, overview, queues, schedulers, workers
 from tests.conftest import RedisServer, make_server, wait_until
 from tests.dashboard.seed import asked
 from tests.dashboard.test_cost import Handler, calls

@@ -16,15 +16,7 @@ from redis.asyncio import Redis
 from oxcart import Connection, JobSpec, Queue
 from oxcart.dashboard.ask import Ask
 from oxcart.dashboard.board import Board
-from oxcart.dashboard.handlers import (
-    bulk,
-    failures,
-    jobs,
-    overview,
-    queues,
-    schedulers,
-    workers,
-)
+from oxcart.dashboard.handlers import bulk, failures, jobs, overview, queues, schedulers, workers
 from oxcart.dashboard.reading import rows
 from tests.conftest import RedisServer
 from tests.dashboard.seed import BLIND, Crew, asked

@@ -12,13 +12,7 @@ from oxcart import Queue
 from oxcart.dashboard import Access, hash_token, tokens
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.web import guard
-from oxcart.dashboard.web.guard import (
-    MAX_BODY,
-    MOST_KEYS,
-    Buckets,
-    Guard,
-    security_headers,
-)
+from oxcart.dashboard.web.guard import MAX_BODY, MOST_KEYS, Buckets, Guard, security_headers
 from tests.dashboard.conftest import Open
 
 JSON = {"content-type": "application/json"}

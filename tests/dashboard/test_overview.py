@@ -10,20 +10,8 @@ from oxcart import Connection
 from oxcart.dashboard import shapes
 from oxcart.dashboard.access import Access
 from oxcart.dashboard.board import Board
-from oxcart.dashboard.handlers import (
-    failures,
-    jobs,
-    queues,
-    redis,
-    schedulers,
-    workers,
-)
-from oxcart.dashboard.handlers.overview import (
-    attention,
-    length_in_words,
-    overview,
-    redis_attention,
-)
+from oxcart.dashboard.handlers import failures, jobs, queues, redis, schedulers, workers
+from oxcart.dashboard.handlers.overview import attention, length_in_words, overview, redis_attention
 from oxcart.dashboard.reading import finding
 from tests.conftest import RedisServer
 from tests.dashboard.seed import asked, seeded

@@ -9,13 +9,7 @@ from .access import Access
 from .alerts import Alert, slack, webhook
 from .app import Dashboard
 from .redact import Redactor
-from .web.auth import (
-    any_of,
-    basic,
-    hash_password,
-    hash_token,
-    tokens,
-)
+from .web.auth import any_of, basic, hash_password, hash_token, tokens
 
 __all__ = [
     "Access",

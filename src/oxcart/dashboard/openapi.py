@@ -6,17 +6,7 @@ import inspect
 import re
 import types
 from collections.abc import Sequence
-from typing import (
-    Any,
-    Literal,
-    NotRequired,
-    Union,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-    is_typeddict,
-)
+from typing import Any, Literal, NotRequired, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from .. import __version__
 from . import shapes

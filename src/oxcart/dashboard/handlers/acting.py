@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import (
-    DamagedJob,
-    InvalidState,
-    Job,
-    JobState,
-    Queue,
-)
+from ... import DamagedJob, InvalidState, Job, JobState, Queue
 from .. import shapes
-from ..ask import (
-    Ask,
-    Refusal,
-    invalid,
-    not_found,
-)
+from ..ask import Ask, Refusal, invalid, not_found
 from ..board import Board
 from ..reading import family, rows
 from ..redact import MASK, has_mask

@@ -11,22 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 from weakref import WeakKeyDictionary
 
-from ... import (
-    ConnectionFailed,
-    InvalidState,
-    Job,
-    JobNotFound,
-    OxcartError,
-    Queue,
-)
+from ... import ConnectionFailed, InvalidState, Job, JobNotFound, OxcartError, Queue
 from .. import audit, shapes
 from ..access import Access
-from ..ask import (
-    Ask,
-    Refusal,
-    invalid,
-    not_found,
-)
+from ..ask import Ask, Refusal, invalid, not_found
 from ..board import Board
 from ..reading import direct, family, rows
 from ..reading.finding import FINISHED, Wanted

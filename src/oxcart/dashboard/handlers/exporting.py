@@ -18,12 +18,7 @@ from ..access import Access
 from ..ask import Ask, Refusal, invalid
 from ..board import Board
 from ..reading import direct, family, rows
-from ..reading.finding import (
-    STATES,
-    Search,
-    Wanted,
-    parse_states,
-)
+from ..reading.finding import STATES, Search, Wanted, parse_states
 from ..web.answers import File
 
 MOST = 100_000

@@ -6,12 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from ... import (
-    Backoff,
-    Deduplication,
-    JobOptions,
-    Keep,
-)
+from ... import Backoff, Deduplication, JobOptions, Keep
 from ..ask import invalid
 
 _NAMES = {

@@ -7,22 +7,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from ... import (
-    InvalidState,
-    JobOptions,
-    OptionsError,
-    Queue,
-    Scheduler,
-)
+from ... import InvalidState, JobOptions, OptionsError, Queue, Scheduler
 from ...words import in_words
 from .. import shapes
 from ..access import Access
-from ..ask import (
-    Ask,
-    Refusal,
-    invalid,
-    not_found,
-)
+from ..ask import Ask, Refusal, invalid, not_found
 from ..board import Board
 from ..reading import history, rows
 from ..reading.each import of_each

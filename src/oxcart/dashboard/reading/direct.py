@@ -10,12 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ... import (
-    DamagedJob,
-    Job,
-    JobState,
-    Queue,
-)
+from ... import DamagedJob, Job, JobState, Queue
 from ...errors import ConnectionFailed, ScriptError, is_forbidden
 from ...protocol.call import call
 from ...protocol.keys import Keys

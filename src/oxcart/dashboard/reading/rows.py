@@ -11,15 +11,7 @@ from typing import Any, TypeGuard, TypeVar, cast
 
 import orjson
 
-from ... import (
-    Backoff,
-    DamagedJob,
-    Deduplication,
-    Job,
-    JobOptions,
-    Keep,
-    Parent,
-)
+from ... import Backoff, DamagedJob, Deduplication, Job, JobOptions, Keep, Parent
 from .. import shapes
 from ..access import Access
 from ..board import Board

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ... import Job
-from ...traces import (
-    LARGEST,
-    LONGEST_MESSAGE,
-    fingerprint,
-    normalised,
-    parse,
-    place_of,
-)
+from ...traces import LARGEST, LONGEST_MESSAGE, fingerprint, normalised, parse, place_of
 from .. import shapes
 from ..board import Board
 from .rows import text_of
