@@ -95,7 +95,8 @@ const ops = {
     workers.delete(queue);
   },
   listen: async ({ queue }) => {
-    const events = new QueueEvents(queue, { connection });
+    // From the first event on: 'ready' comes before the read that '$' is counted from.
+    const events = new QueueEvents(queue, { connection, lastEventId: '0-0' });
     listeners.set(queue, events);
     const kinds = ['added', 'waiting', 'delayed', 'active', 'progress', 'completed', 'failed', 'retries-exhausted',
       'stalled', 'drained', 'duplicated', 'removed'];
