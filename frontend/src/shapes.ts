@@ -322,9 +322,12 @@ export interface Run {
   id: string;
   /** When it was due. */
   at: number;
+  /** That of its job; `missed`: there is no job, since nobody had taken the run before it when this one was due. */
   state: string;
   /** How long its last attempt ran. */
   took: number | null;
+  /** Why it was completed without being run, if it was: `missed` or `overlap`, by the scheduler's rules. */
+  skipped: string | null;
 }
 
 export interface Schedulers {

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Backoff, Connection, JobOptions, JobState, Keep, OptionsError, Queue
+from oxcart import Backoff, Connection, Job, JobOptions, JobState, Keep, OptionsError, Queue
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import schedulers
 from oxcart.dashboard.redact import MASK
-from tests.conftest import RedisServer
+from oxcart.repeat import Missed
+from tests.clocks import Clock
+from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.dashboard.seed import BLIND, Crew, asked, seeded
 
 OPTIONS = JobOptions(attempts=3, backoff=Backoff.fixed(30, jitter=0.5), remove_on_complete=Keep(count=30, age=60))
@@ -268,11 +270,58 @@ async def test_the_latest_runs_are_told(board: Board, queue: Queue, connection: 
         (times[3], "active"),
         (times[4], "waiting"),
     ]
-    assert history[0] == {"id": f"repeat:s:{times[0]}", "at": times[0], "state": "completed", "took": 250}
+    first = {"id": f"repeat:s:{times[0]}", "at": times[0], "state": "completed", "took": 250, "skipped": None}
+    assert history[0] == first
     assert history[2]["took"] is None
     await queue.pause_scheduler("s")
     assert [run["at"] for run in (await only(board, queue))["history"]] == [run["at"] for run in history]
     await queue.obliterate(force=True)
+
+
+@pytest.mark.parametrize(
+    ("missed", "told"),
+    [
+        ("once", [("completed", None)] + [("missed", None)] * 4),
+        ("skip", [("completed", "missed")] + [("missed", None)] * 4),
+        ("all", [("completed", None)] * 5),
+    ],
+)
+async def test_times_at_which_nobody_worked_are_marked_as_missed(
+    board: Board, queue: Queue, timed: Queue, run_worker: RunWorker, clock: Clock, missed: Missed, told: list[Any]
+) -> None:
+    await timed.upsert_scheduler("s", cron="0 * * * *", missed=missed)
+    clock.now += timedelta(hours=5)
+    await run_worker(_nothing, clock=clock)
+
+    async def caught_up() -> bool:
+        return (await queue.counts("completed", "delayed")) == {"completed": 5 if missed == "all" else 1, "delayed": 1}
+
+    await wait_until(caught_up)
+    history = (await only(board, queue))["history"]
+    assert [(run["state"], run["skipped"]) for run in history] == told
+    assert [run["at"] for run in history] == list(range(history[0]["at"], clock(), 3_600_000))
+
+
+async def test_a_time_is_not_called_missed_where_that_is_not_known(
+    board: Board, queue: Queue, connection: Connection, redis: Redis
+) -> None:
+    """The one before was taken twice, the second time after it: its own run may have been there, and be gone."""
+    await queue.upsert_scheduler("s", every=3600, offset=60)
+    live = await queue.scheduler("s")
+    assert live is not None and live.next is not None
+    early = round(live.next.timestamp() * 1000) - 3 * 3_600_000
+    for starts, states in (("1", ["active", "missed"]), ("2", ["active"])):
+        key = queue.keys.job(f"repeat:s:{early}")
+        taken = str(early + 3_600_000)
+        await redis.hset(key, mapping={"timestamp": "1", "processedOn": taken, "name": "s", "ats": starts})
+        history = (await only(board, queue))["history"]
+        assert [run["state"] for run in history] == states
+        await redis.delete(key)
+    await queue.remove_scheduler("s")
+
+
+async def _nothing(_: Job) -> None:
+    """Done at once."""
 
 
 async def test_history_is_bounded_and_survives_damage(board: Board, queue: Queue, redis: Redis) -> None:

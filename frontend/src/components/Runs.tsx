@@ -1,4 +1,4 @@
-/** The latest runs of a scheduler: a bar each, as high as it took long, and a link to its job. Arrow keys go from one to the next. */
+/** The latest runs of a scheduler: a bar each, as high as it took long, and a link to its job; an empty one where a run was left out. Arrow keys go from one to the next. */
 
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
@@ -28,20 +28,33 @@ export function Runs({ of, queue, history }: { of: string; queue: string; histor
     event.preventDefault();
     event.stopPropagation();
     setChosen(next.id);
-    list.current?.querySelectorAll("a")[to ?? 0]?.focus();
+    list.current?.querySelectorAll<HTMLElement>(".runs-one")[to ?? 0]?.focus();
   };
   return (
     <ul class="runs" ref={list} aria-label={`Latest runs of ${visible(of)}: ${summary(history)}`} onKeyDown={onKey}>
       {history.map((run) => {
-        const link = toJob(queue, run.id);
         const words = spoken(run);
-        const high = run.took === null ? HEIGHT * 0.4 : 4 + (HEIGHT - 4) * (Math.log1p(run.took) / Math.log1p(longest));
+        const about = { class: "runs-one", title: words, "aria-label": words, tabIndex: run.id === at ? 0 : -1, onFocus: () => setChosen(run.id) };
+        const out = run.state === "missed" || !!run.skipped;
+        const high = run.took === null || out ? HEIGHT * 0.4 : 4 + (HEIGHT - 4) * (Math.log1p(run.took) / Math.log1p(longest));
+        const bar = (
+          <svg width={7} height={HEIGHT} viewBox={`0 0 7 ${HEIGHT}`} aria-hidden="true">
+            <rect x={out ? 0.5 : 0} y={HEIGHT - high} width={out ? 6 : 7} height={high - (out ? 0.5 : 0)} rx={1.5} />
+          </svg>
+        );
+        if (run.state === "missed")
+          return (
+            <li key={run.id}>
+              <span {...about} role="img" data-out>
+                {bar}
+              </span>
+            </li>
+          );
+        const link = toJob(queue, run.id);
         return (
           <li key={run.id}>
-            <a href={href(link)} data-go={link} class="runs-one" data-state={run.state} data-late={isLate(run)} title={words} aria-label={words} tabIndex={run.id === at ? 0 : -1} onFocus={() => setChosen(run.id)}>
-              <svg width={7} height={HEIGHT} viewBox={`0 0 7 ${HEIGHT}`} aria-hidden="true">
-                <rect y={HEIGHT - high} width={7} height={high} rx={1.5} />
-              </svg>
+            <a {...about} href={href(link)} data-go={link} data-state={run.state} data-late={isLate(run)} data-out={out ? "" : null}>
+              {bar}
             </a>
           </li>
         );
@@ -56,11 +69,16 @@ function isLate(run: Run): boolean {
 }
 
 function spoken(run: Run): string {
+  const due = `due ${exact(run.at, zone.value)}`;
+  if (run.state === "missed") return `missed: no worker had taken the run before it, ${due}`;
+  if (run.skipped) return `skipped: ${run.skipped === "missed" ? "a worker came too late for it" : "the one before it still ran"}, ${due}`;
   const took = run.took === null ? "" : `, ran ${span(run.took)}`;
-  return `${wordOf(run.state)}${isLate(run) ? ", late" : ""}${took}, due ${exact(run.at, zone.value)}`;
+  return `${wordOf(run.state)}${isLate(run) ? ", late" : ""}${took}, ${due}`;
 }
 
 function summary(history: readonly Run[]): string {
-  const failed = history.filter((run) => run.state === "failed").length;
-  return `${plural(history.length, "run")}, ${failed ? `${failed} failed` : "none failed"}`;
+  const count = (fits: (run: Run) => boolean) => history.filter(fits).length;
+  const [failed, missed, skipped] = [count((run) => run.state === "failed"), count((run) => run.state === "missed"), count((run) => !!run.skipped)];
+  const parts = [plural(history.length - missed, "run"), failed ? `${failed} failed` : "none failed", missed && `${missed} missed`, skipped && `${skipped} skipped`];
+  return parts.filter(Boolean).join(", ");
 }

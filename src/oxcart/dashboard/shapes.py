@@ -377,8 +377,11 @@ class Run(TypedDict):
     at: int
     """When it was due."""
     state: str
+    """That of its job; `missed`: there is no job, since nobody had taken the run before it when this one was due."""
     took: int | None
     """How long its last attempt ran."""
+    skipped: str | None
+    """Why it was completed without being run, if it was: `missed` or `overlap`, by the scheduler's rules."""
 
 
 class Schedulers(TypedDict):

@@ -117,10 +117,22 @@ async def test_a_scheduler_is_made_changed_run_and_removed(hall: Hall) -> None:
 
 async def test_the_latest_runs_are_links_that_arrow_keys_walk_along(hall: Hall) -> None:
     now = await hall.tab.page.evaluate("Date.now()")
-    states = ["completed", "failed", "waiting"]
+    runs = [
+        ("completed", 1200, None),
+        ("failed", 40, None),
+        ("missed", None, None),
+        ("completed", 0, "overlap"),
+        ("waiting", None, None),
+    ]
     history = [
-        {"id": f"run-{number}", "at": now - (3 - number) * 15 * MINUTE, "state": state, "took": took}
-        for number, (state, took) in enumerate(zip(states, (1200, 40, None), strict=True))
+        {
+            "id": f"run-{number}",
+            "at": now - (5 - number) * 15 * MINUTE,
+            "state": state,
+            "took": took,
+            "skipped": skipped,
+        }
+        for number, (state, took, skipped) in enumerate(runs)
     ]
 
     async def with_history(route: Any) -> None:
@@ -131,13 +143,18 @@ async def test_the_latest_runs_are_links_that_arrow_keys_walk_along(hall: Hall) 
 
     await hall.tab.page.context.route(re.compile("/api/v1/schedulers"), with_history)
     await hall.tab.go("/schedulers")
-    runs = hall.row("digest").get_by_role("list", name="Latest runs of digest: 3 runs, 1 failed")
-    links = runs.get_by_role("link")
-    await expect(links).to_have_count(3)
+    words = "Latest runs of digest: 4 runs, 1 failed, 1 missed, 1 skipped"
+    shown = hall.row("digest").get_by_role("list", name=words)
+    links = shown.get_by_role("link")
+    await expect(links).to_have_count(4)
     await expect(links.nth(0)).to_have_accessible_name(re.compile("^Completed, ran 1.2 s, due "))
-    await expect(links.nth(2)).to_have_accessible_name(re.compile("^Waiting, late, due "))
+    await expect(links.nth(2)).to_have_accessible_name(re.compile("^skipped: the one before it still ran, due "))
+    await expect(links.nth(3)).to_have_accessible_name(re.compile("^Waiting, late, due "))
     await expect(hall.row("weekdays")).to_contain_text("none kept")
     await links.nth(2).focus()
+    await hall.tab.page.keyboard.press("ArrowLeft")
+    missed = shown.get_by_role("img", name=re.compile("^missed: no worker had taken the run before it, due "))
+    await expect(missed).to_be_focused()  # it has no job to link to
     await hall.tab.page.keyboard.press("ArrowLeft")
     await expect(links.nth(1)).to_be_focused()
     await expect(links.nth(1)).to_have_attribute("href", re.compile(r"/queues/email/job\?id=run-1$"))

@@ -294,7 +294,12 @@ class Ran:
 
     state: str
     started: int | None
+    """When its last attempt was."""
     finished: int | None
+    starts: int | None
+    """How often it was taken."""
+    value: str
+    """What it gave, as JSON; empty if it is long, or there is none."""
 
 
 async def runs(board: Board, queue: Queue, ids: Sequence[str]) -> dict[str, Ran]:
@@ -304,9 +309,9 @@ async def runs(board: Board, queue: Queue, ids: Sequence[str]) -> dict[str, Ran]
         some = ids[at : at + WALK]
         asked = call("read_runs", queue.keys, list[Any], *some, prefix=queue.keys.prefix)
         parts = iter(map(str, await board.connection.run(asked)))
-        for job_id, state, started, finished in zip(some, parts, parts, parts, strict=True):
+        for job_id, state, started, finished, starts, value in zip(some, *[parts] * 5, strict=True):
             if state:
-                there[job_id] = Ran(state, _whole(started), _whole(finished))
+                there[job_id] = Ran(state, _whole(started), _whole(finished), _whole(starts), value)
     return there
 
 

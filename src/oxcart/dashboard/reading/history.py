@@ -2,6 +2,9 @@
 
 What is looked for are the times before the next run, as the scheduler is now. So it costs the same however many jobs
 there are; a run of other times, or one that was made at once, is not found.
+
+The run after one is made when that one is taken. So the times that passed until then were missed. A time without a run
+for which this can't be said (its run was removed, or there was no scheduler yet) is left out.
 """
 
 from __future__ import annotations
@@ -25,9 +28,13 @@ async def runs(board: Board, queue: Queue, schedulers: Sequence[Scheduler], most
             await asyncio.sleep(0)  # patterns take a millisecond each, when they are reckoned first
     found = await direct.runs(board, queue, [run_id(name, at) for name, some in times.items() for at in some])
     return {
-        name: [_run(run_id(name, at), at, ran) for at in some if (ran := found.get(run_id(name, at))) is not None]
-        for name, some in times.items()
+        scheduler.id: _told(scheduler, [(at, found.get(run_id(scheduler.id, at))) for at in times[scheduler.id]])
+        for scheduler in schedulers
     }
+
+
+_SKIPPED = {f'{{"skipped":"{why}"}}': why for why in ("missed", "overlap")}
+"""What the value of a run is that was left out by a worker."""
 
 
 def run_id(scheduler: str, at: int) -> str:
@@ -35,9 +42,24 @@ def run_id(scheduler: str, at: int) -> str:
     return f"repeat:{scheduler}:{at}"
 
 
+def _told(scheduler: Scheduler, some: Sequence[tuple[int, direct.Ran | None]]) -> list[shapes.Run]:
+    """The runs that are there, and the times between them that were missed."""
+    told: list[shapes.Run] = []
+    passed = 0
+    for at, ran in some:
+        job_id = rows.sendable(run_id(scheduler.id, at))
+        if ran is not None:
+            told.append(_run(job_id, at, ran))
+            # Of one that was taken again it isn't known when it was first; and each run may be made up for, or be to.
+            passed = 0 if ran.starts != 1 or scheduler.missed == "all" else ran.started or 0
+        elif at <= passed:
+            told.append({"id": job_id, "at": at, "state": "missed", "took": None, "skipped": None})
+    return told
+
+
 def _run(job_id: str, at: int, ran: direct.Ran) -> shapes.Run:
     took = None if ran.started is None or ran.finished is None else max(ran.finished - ran.started, 0)
-    return {"id": rows.sendable(job_id), "at": at, "state": ran.state, "took": took}
+    return {"id": job_id, "at": at, "state": ran.state, "took": took, "skipped": _SKIPPED.get(ran.value)}
 
 
 def _times(scheduler: Scheduler, most: int) -> list[int]:
