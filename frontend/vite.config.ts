@@ -9,6 +9,9 @@ const api = process.env["OXCART_API"] ?? "http://127.0.0.1:8100";
 
 const CORE = /node_modules\/(?!uplot)|\/src\/(?:ui|state|states|live|api|router|config|icons|keys)\.tsx?$|\/src\/lib\/(?:exact|format|time|copy)\.ts$|\/src\/components\/(?:open|Toast|Dialog|Empty|Sparkline|Visible)\.tsx?$/;
 
+/** What most of the other pages need besides. */
+const SHARED = /\/src\/(?:undo|forms)\.tsx?$|\/src\/lib\/(?:curl|pages|filter)\.ts$|\/src\/components\/(?:JsonTree|Trace|FormDialog|ApiCalls)\.tsx$|\/src\/pages\/choice\.tsx$|\/src\/list\/(?:chosen\.ts|export\.tsx)$/;
+
 /** The licences of what is built in, which ask to go along with it. */
 const licences: Plugin = {
   name: "licences",
@@ -36,8 +39,8 @@ export default defineConfig(({ command }) => ({
     rolldownOptions: {
       input: "src/main.tsx",
       output: {
-        // What every page needs comes in one file, not in five: the first page is to take few requests.
-        codeSplitting: { groups: [{ name: "core", test: CORE }] },
+        // What every page needs comes in one file, not in five: the first page is to take few requests. So does the rest.
+        codeSplitting: { groups: [{ name: "core", test: CORE }, { name: "shared", test: SHARED }] },
       },
     },
   },

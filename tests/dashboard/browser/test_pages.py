@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from oxcart import Connection, Queue
 from tests.conftest import RedisServer, wait_until
-from tests.dashboard.browser.conftest import Look, OpenSite, Site
+from tests.dashboard.browser.conftest import Look, OpenSite, Site, Tab
 
 PAGES = {
     "/": "Overview",
@@ -35,6 +35,7 @@ PAGES = {
 """Each page, and words of its heading."""
 
 FIRST_PAGE_REQUESTS = 8
+OTHER_PAGE_REQUESTS = 12
 FIRST_PAGE_BYTES = 60 * 1024
 """Of scripts, as they are sent."""
 
@@ -70,14 +71,22 @@ async def test_the_first_page_is_light(site: Site) -> None:
     await tab.page.get_by_role("table", name="Queues").wait_for()
     sizes = {request.url: await request.sizes() for request in tab.requests}
     scripts = sum(size["responseBodySize"] for url, size in sizes.items() if url.endswith(".js"))
-    asked = [request.url for request in tab.requests if not request.url.startswith("data:")]
-    live = [url for url in await _asked(tab.page) if url.endswith("/live")]
-    assert len(asked) + len([url for url in live if url not in asked]) <= FIRST_PAGE_REQUESTS, asked
+    asked = await _asked(tab)
+    assert len(asked) <= FIRST_PAGE_REQUESTS, asked
     assert scripts <= FIRST_PAGE_BYTES
 
 
-async def _asked(page: object) -> list[str]:
-    return await page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")  # type: ignore[attr-defined]
+@pytest.mark.parametrize("path", ["/queues/email?state=failed", "/queues/email/job?id=three-attempts", "/schedulers"])
+async def test_other_pages_take_few_requests(site: Site, path: str) -> None:
+    asked = await _asked(await site.open(path))
+    assert len(asked) <= OTHER_PAGE_REQUESTS, asked
+
+
+async def _asked(tab: Tab) -> list[str]:
+    """What was asked for, the stream that does not end included."""
+    asked = [request.url for request in tab.requests if not request.url.startswith("data:")]
+    known = await tab.page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
+    return asked + [url for url in known if url.endswith("/live") and url not in asked]
 
 
 async def test_pages_are_reached_by_their_links(site: Site) -> None:

@@ -1,1 +1,0 @@
-import{Sn as e,et as t}from"./core-4Svsh_Sk.js";function n({chosen:n,onChoose:r,all:i=`All queues`}){return e(`select`,{class:`select queue-choice`,"aria-label":`Queue`,value:n??``,onChange:e=>r(e.currentTarget.value||null),children:[i===null?null:e(`option`,{value:``,children:i}),t.value.map(t=>e(`option`,{value:t,selected:t===n,children:t},t))]})}export{n as t};

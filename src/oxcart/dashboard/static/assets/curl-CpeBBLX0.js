@@ -1,1 +1,0 @@
-import{cn as e}from"./core-4Svsh_Sk.js";function t(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll(`'`,`'\\''`)}'`}function n(n,r){return r===void 0?`curl ${t(n)}`:`curl ${t(n)} \\\n  -H 'content-type: application/json' -H 'x-oxcart: 1' \\\n  -d ${t(e(r))}`}export{n as t};

@@ -1,1 +1,0 @@
-import{Kt as e,sn as t}from"./core-4Svsh_Sk.js";function n(e){return e instanceof Error?e.message:String(e)}function r(e){try{return{value:t(e)}}catch{return{flaw:`This is no JSON yet.`}}}function i(t,n){return e(t,n)}function a(e){return/^\d{0,9}$/.test(e.trim())}export{a as i,n,i as r,r as t};
