@@ -32,9 +32,18 @@ def main(arguments: list[str]) -> int:
 
 
 def translate(source: str) -> str:
-    """All typed dicts of a module, as interfaces."""
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    return HEAD + "".join(f"\n{_interface(node)}" for node in classes)
+    """All typed dicts of a module, as interfaces, and what its other types are called."""
+    body = ast.parse(source).body
+    parts: list[str] = []
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        match node:
+            case ast.ClassDef():
+                parts.append(_interface(node))
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                parts.append(f"{_comment(_text(after), '')}export type {name} = {_type(value)};\n")
+            case _:
+                pass
+    return HEAD + "".join(f"\n{part}" for part in parts)
 
 
 def _interface(node: ast.ClassDef) -> str:

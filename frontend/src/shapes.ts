@@ -59,10 +59,16 @@ export interface QueueRow {
   wait_p95: number | null;
 }
 
+/** How soon somebody should look, the soonest first. */
+export type Severity = "high" | "medium" | "low";
+
+/** What is to be looked at; of those that are equally urgent, this is their order. */
+export type AttentionKind = "no_workers" | "stalled" | "unreadable" | "redis_policy" | "redis_memory" | "failures" | "old_waiting" | "paused" | "rate_limited";
+
 /** Something that somebody should look at. */
 export interface Attention {
-  kind: "no_workers" | "failures" | "old_waiting" | "paused" | "stalled" | "redis_memory" | "redis_policy" | "rate_limited" | "unreadable";
-  severity: "high" | "medium" | "low";
+  kind: AttentionKind;
+  severity: Severity;
   queue: string | null;
   /** A sentence: "12 failed jobs in email". */
   text: string;
@@ -519,12 +525,15 @@ export interface Stats {
   marks: Mark[];
 }
 
+/** What a rule is about. */
+export type AlertKind = "failures" | "waiting" | "oldest_waiting" | "no_workers" | "stalled" | "paused";
+
 /** A rule of `Dashboard(alerts=…)`. */
 export interface AlertRule {
   id: string;
   /** In a sentence: "more than 10 failures in 5 minutes in email". */
   words: string;
-  kind: "failures" | "waiting" | "oldest_waiting" | "no_workers" | "stalled" | "paused";
+  kind: AlertKind;
   /** A pattern. */
   queues: string;
   over: number;

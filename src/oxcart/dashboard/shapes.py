@@ -75,21 +75,28 @@ class QueueRow(TypedDict):
     """From being added (or due) to being taken, of the latest finished jobs."""
 
 
+Severity = Literal["high", "medium", "low"]
+"""How soon somebody should look, the soonest first."""
+
+AttentionKind = Literal[
+    "no_workers",
+    "stalled",
+    "unreadable",
+    "redis_policy",
+    "redis_memory",
+    "failures",
+    "old_waiting",
+    "paused",
+    "rate_limited",
+]
+"""What is to be looked at; of those that are equally urgent, this is their order."""
+
+
 class Attention(TypedDict):
     """Something that somebody should look at."""
 
-    kind: Literal[
-        "no_workers",
-        "failures",
-        "old_waiting",
-        "paused",
-        "stalled",
-        "redis_memory",
-        "redis_policy",
-        "rate_limited",
-        "unreadable",
-    ]
-    severity: Literal["high", "medium", "low"]
+    kind: AttentionKind
+    severity: Severity
     queue: str | None
     text: str
     """A sentence: "12 failed jobs in email"."""
@@ -593,13 +600,17 @@ class Stats(TypedDict):
     marks: list[Mark]
 
 
+AlertKind = Literal["failures", "waiting", "oldest_waiting", "no_workers", "stalled", "paused"]
+"""What a rule is about."""
+
+
 class AlertRule(TypedDict):
     """A rule of `Dashboard(alerts=…)`."""
 
     id: str
     words: str
     """In a sentence: "more than 10 failures in 5 minutes in email"."""
-    kind: Literal["failures", "waiting", "oldest_waiting", "no_workers", "stalled", "paused"]
+    kind: AlertKind
     queues: str
     """A pattern."""
     over: int

@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from ... import OptionsError
 from ..handlers.overview import length_in_words
+from ..shapes import AlertKind
 from .sending import Destination, Send
-
-Kind = Literal["failures", "waiting", "oldest_waiting", "no_workers", "stalled", "paused"]
 
 LONGEST_WITHIN_S = 86_400
 
@@ -31,7 +30,7 @@ class Alert:
     Example: `Alert("failures", queues="email*", over=10, within=300, to=[slack(os.environ["SLACK_URL"])])`
     """
 
-    kind: Kind
+    kind: AlertKind
     queues: str = "*"
     over: int = 0
     within: int = 300
@@ -40,8 +39,8 @@ class Alert:
     """Told along in messages, such as "mail is down"."""
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise OptionsError(f"Alert({self.kind!r}): one of {', '.join(get_args(Kind))}")
+        if self.kind not in get_args(AlertKind):
+            raise OptionsError(f"Alert({self.kind!r}): one of {', '.join(get_args(AlertKind))}")
         if not isinstance(cast(object, self.queues), str) or not self.queues:
             raise OptionsError(f"queues={self.queues!r}: a pattern of names of queues, such as 'email*'")
         for word, value, least, most in (("over", self.over, 0, 2**53), ("within", self.within, 1, LONGEST_WITHIN_S)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import get_args
 
 from ...errors import is_forbidden
 from .. import shapes
@@ -24,20 +24,8 @@ EACH_S = 0.02
 RECENT = 10
 """Failures of so many minutes are news."""
 
-_ORDER = {"high": 0, "medium": 1, "low": 2}
-_KINDS = (
-    "no_workers",
-    "stalled",
-    "unreadable",
-    "redis_policy",
-    "redis_memory",
-    "failures",
-    "old_waiting",
-    "paused",
-    "rate_limited",
-)
-
-Severity = Literal["high", "medium", "low"]
+_SEVERITIES = get_args(shapes.Severity)
+_KINDS = get_args(shapes.AttentionKind)
 
 
 async def overview(board: Board, ask: Ask) -> shapes.Overview:
@@ -52,8 +40,12 @@ async def overview(board: Board, ask: Ask) -> shapes.Overview:
     found += unreadable(board, answers.unreadable)
     if ask.access.may("redis"):
         found += redis_attention(await redis.health(board))
-    found.sort(key=lambda item: (_ORDER[item["severity"]], _KINDS.index(item["kind"]), -(item["count"] or 0)))
+    found.sort(key=_urgency)
     return {"now": now, "queues": [row for _, row in answers.found], "attention": found}
+
+
+def _urgency(item: shapes.Attention) -> tuple[int, int, int]:
+    return _SEVERITIES.index(item["severity"]), _KINDS.index(item["kind"]), -(item["count"] or 0)
 
 
 def unreadable(board: Board, told: Sequence[tuple[str, Exception]]) -> list[shapes.Attention]:
@@ -89,7 +81,7 @@ def attention(row: shapes.QueueRow, now: int) -> list[shapes.Attention]:
         found.append(_item("paused", "medium", name, text, waiting, state))
     waited = 0 if row["oldest_waiting"] is None else now - row["oldest_waiting"]
     if waiting and waited >= OLD_MS and not row["paused"] and row["workers"] != 0:
-        severity: Severity = "high" if waited >= VERY_OLD_MS else "medium"
+        severity: shapes.Severity = "high" if waited >= VERY_OLD_MS else "medium"
         text = f"The next job in {name} has waited for {length_in_words(waited)}"
         found.append(_item("old_waiting", severity, name, text, waiting, state))
     if counts["failed"]:
@@ -106,7 +98,7 @@ def _failures(row: shapes.QueueRow) -> shapes.Attention:
     new, done = sum(row["failed_per_minute"][-RECENT:]), sum(row["done_per_minute"][-RECENT:])
     text = f"{failed:,} failed {'job' if failed == 1 else 'jobs'} in {name}"
     if new:
-        severity: Severity = "high" if new >= done else "medium"
+        severity: shapes.Severity = "high" if new >= done else "medium"
         text += f", {new:,} in the last {RECENT} minutes"
     else:
         severity = "low" if row["failed_per_minute"] and not sum(row["failed_per_minute"]) else "medium"
@@ -127,18 +119,8 @@ def redis_attention(health: shapes.Redis) -> list[shapes.Attention]:
 
 
 def _item(
-    kind: Literal[
-        "no_workers",
-        "failures",
-        "old_waiting",
-        "paused",
-        "stalled",
-        "redis_memory",
-        "redis_policy",
-        "rate_limited",
-        "unreadable",
-    ],
-    severity: Severity,
+    kind: shapes.AttentionKind,
+    severity: shapes.Severity,
     queue: str | None,
     text: str,
     count: int | None,
