@@ -27,4 +27,5 @@ void loadBoard();
 startLive();
 
 const root = document.getElementById("app");
+root?.replaceChildren(); // the server's frame, which was there to be seen until now
 if (root) render(<App />, root);

@@ -88,7 +88,7 @@ class Assets:
         head += [f'<link rel="stylesheet" href="{files}{html.escape(name)}">' for name in self._styles]
         head += [f'<link rel="modulepreload" href="{files}{html.escape(name)}">' for name in self._preloads]
         head += [f'<script type="module" src="{files}{html.escape(name)}"></script>' for name in self._scripts]
-        body = '<div id="app"></div>' if self._scripts else _NOT_BUILT
+        body = f'<div id="app">{_frame(html.escape(str(config["title"])))}</div>' if self._scripts else _NOT_BUILT
         text = (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -143,6 +143,13 @@ def plain_page(base: str, title: str, paragraphs: list[str], code: str = "") -> 
         f'<link rel="stylesheet" href="{style}"><title>{html.escape(title)}</title>'
         f"<main><h1>{html.escape(title)}</h1>{words}{example}</main></html>"
     )
+
+
+def _frame(title: str) -> str:
+    """What is to be seen until the scripts are there and draw the same: nobody looks at an empty page."""
+    brand = f'<span class="brand"><svg class="mark" width="22" height="22"></svg> <span>{title}</span></span>'
+    bar = f'<header class="bar"><span class="icon-button"></span>{brand}<span class="icon-button"></span></header>'
+    return f'<div class="shell">{bar}<aside class="side">{brand}</aside><main></main></div>'
 
 
 _NOT_BUILT = (
