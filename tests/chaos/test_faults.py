@@ -18,6 +18,9 @@ from tests.conftest import RedisServer, RunWorker, wait_until
 
 pytestmark = pytest.mark.chaos
 
+BACK_S = 10
+"""How soon a worker goes on when Redis is back, on the slowest of machines; its `drain_delay` is longer than that."""
+
 
 async def run(worker: Worker) -> asyncio.Task[None]:
     return asyncio.create_task(worker.run())
@@ -34,7 +37,7 @@ async def test_jobs_that_finish_while_redis_is_away_are_settled_when_it_is_back(
         return "done"
 
     async with Queue("q", connection=fragile_server.url) as queue:
-        worker = Worker("q", work, connection=fragile_server.url, concurrency=20)
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=20, drain_delay=60)
         worker.on("error")(errors.append)
         running = await run(worker)
         await queue.add_bulk([JobSpec("x") for _ in range(30)])
@@ -43,9 +46,7 @@ async def test_jobs_that_finish_while_redis_is_away_are_settled_when_it_is_back(
         release.set()
         await asyncio.sleep(1)
         fragile_server.start()
-        back = time.monotonic()
-        await wait_until(lambda: _completed(queue, 30))
-        assert time.monotonic() - back < 1.5
+        await wait_until(lambda: _completed(queue, 30), timeout=BACK_S)
         assert all(count == 1 for count in runs.values())
         assert len(errors) <= 3, "it is told once, not at every try"
         await worker.close()
@@ -65,7 +66,7 @@ async def test_a_lock_that_ran_out_while_redis_was_away_is_no_reason_to_run_agai
         await release.wait()
 
     async with Queue("q", connection=fragile_server.url) as queue:
-        worker = Worker("q", work, connection=fragile_server.url, concurrency=5, lock_duration=0.5, stalled_interval=5)
+        worker = Worker("q", work, connection=fragile_server.url, concurrency=5, lock_duration=0.5, stalled_interval=60)
         running = await run(worker)
         await queue.add_bulk([JobSpec("x") for _ in range(5)])
         await wait_until(lambda: len(runs) == 5)
@@ -84,7 +85,7 @@ async def test_a_worker_starts_without_redis_and_goes_on_when_it_comes(fragile_s
 
     fragile_server.kill()
     errors: list[BaseException] = []
-    worker = Worker("q", work, connection=fragile_server.url)
+    worker = Worker("q", work, connection=fragile_server.url, drain_delay=60)
     worker.on("error")(errors.append)
     running = await run(worker)
     await wait_until(lambda: errors)
@@ -92,9 +93,7 @@ async def test_a_worker_starts_without_redis_and_goes_on_when_it_comes(fragile_s
     fragile_server.start()
     async with Queue("q", connection=fragile_server.url) as queue:
         await queue.add("x")
-        started = time.monotonic()
-        await wait_until(lambda: _completed(queue, 1))
-        assert time.monotonic() - started < 1.5
+        await wait_until(lambda: _completed(queue, 1), timeout=BACK_S)
     assert len(errors) <= 3
     await worker.close()
     await running
@@ -159,10 +158,8 @@ async def test_a_dead_peer_is_noticed(fragile_server: RedisServer) -> None:
         await queue.add("x")
         await wait_until(lambda: len(runs) == 1)
         proxy.deafen()
-        started = time.monotonic()
         await queue.add("x")
         await wait_until(lambda: len(runs) == 2, timeout=15)
-        assert time.monotonic() - started < 10
         await worker.close()
         await running
 
@@ -331,13 +328,13 @@ async def test_a_processor_that_blocks_the_loop_keeps_its_lock(queue: Queue, run
 
     async def block(job: Job) -> str:
         runs[job.id] += 1
-        time.sleep(1.2)  # noqa: ASYNC251 (on purpose: three times the lock)
+        time.sleep(3)  # noqa: ASYNC251 (on purpose: twice the lock)
         return "kept"
 
     for _ in range(2):
-        await run_worker(block, lock_duration=0.4, stalled_interval=0.2, concurrency=2)
+        await run_worker(block, lock_duration=1.5, stalled_interval=0.2, concurrency=2)
     await queue.add_bulk([JobSpec("x") for _ in range(2)])
-    await wait_until(lambda: _completed(queue, 2), timeout=20)
+    await wait_until(lambda: _completed(queue, 2), timeout=30)
     assert set(runs.values()) == {1}
 
 
@@ -384,6 +381,7 @@ async def test_a_lost_job_is_given_back_and_run_again(queue: Queue, run_worker: 
     await wait_until(lambda: _completed(queue, 1))
     await job.refresh()
     assert job.return_value == 1
+    await wait_until(lambda: stalled)
     assert stalled == [job.id]
 
 
@@ -411,12 +409,14 @@ async def test_jobs_that_stalled_run_one_at_a_time_while_others_go_on(
     queue: Queue, run_worker: RunWorker, redis: Redis
 ) -> None:
     suspects, most, others = 0, 0, 0
+    others_done = asyncio.Event()
 
     async def work(job: Job) -> None:
         nonlocal suspects, most, others
         if job.stalled_count:
             suspects += 1
             most = max(most, suspects)
+            await others_done.wait()
             await asyncio.sleep(0.02)
             suspects -= 1
         else:
@@ -426,8 +426,9 @@ async def test_jobs_that_stalled_run_one_at_a_time_while_others_go_on(
     for job in jobs[:20]:
         await redis.hset(f"bull:{queue.name}:{job.id}", "stc", "1")  # pyright: ignore
     await run_worker(work, concurrency=10)
-    await wait_until(lambda: others == 40, timeout=2)
-    await wait_until(lambda: _completed(queue, 60), timeout=5)  # one after the other, without a pause between two
+    await wait_until(lambda: others == 40)
+    others_done.set()
+    await wait_until(lambda: _completed(queue, 60), timeout=8)  # with the pause of half a second between two, it is 10
     assert most == 1
 
 
@@ -488,7 +489,7 @@ async def test_a_password_that_is_wrong_for_a_while_stops_nobody(fragile_server:
     worker = Worker("q", work, connection=url)
     worker.on("error")(errors.append)
     running = await run(worker)
-    async with Queue("q", connection=url, timeout=0.5) as queue:
+    async with Queue("q", connection=url) as queue:
         with pytest.raises(ConnectionFailed, match=r"refuses the log-in") as caught:
             await queue.add("x")
         assert "right" not in str(caught.value)

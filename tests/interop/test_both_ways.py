@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
@@ -14,11 +13,13 @@ from oxcart import Backoff, Job, JobSpec, Keep, Queue, Unrecoverable
 from tests.conftest import RunWorker, wait_until
 from tests.dumps import dump
 from tests.interop.peer import NodeError, Peer
+from tests.interop.test_together import idle
+from tests.traps.wire import taken_at
 
 pytestmark = pytest.mark.interop
 
 
-async def finished(queue: Queue, count: int, timeout: float = 15) -> None:
+async def finished(queue: Queue, count: int, timeout: float = 30) -> None:
     async def all_done() -> bool:
         counts = await queue.counts("completed", "failed")
         return sum(counts.values()) >= count
@@ -38,7 +39,7 @@ async def test_nodes_jobs_are_run_with_their_values(node: Peer, queue: Queue, ru
     values: list[Any] = [{"a": [1, 2.5, None, True], "ü": "€"}, "text", 17, None, [], {}, 1e300]
     for value in values:
         job_id = await node("add", queue=queue.name, name="x", data=value)
-        answer = await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=5000)
+        answer = await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=15_000)
         assert answer == {"name": "x", "data": value}
 
 
@@ -59,7 +60,11 @@ async def test_nodes_priorities_delays_and_lifo_are_kept(node: Peer, queue: Queu
         await node("add", queue=queue.name, name=name, data={}, opts=opts)
     await run_worker(note)
     await finished(queue, 6)
-    assert order == ["lifo", "one", "two", "p1", "p5", "later"]
+    # On a slow machine its time comes before that of others.
+    assert [name for name in order if name != "later"] == ["lifo", "one", "two", "p1", "p5"]
+    [later] = [job for job in await queue.jobs("completed") if job.name == "later"]
+    assert later.created_at and later.processed_at
+    assert (later.processed_at - later.created_at).total_seconds() >= 0.3
 
 
 async def test_a_failure_of_ours_is_seen_by_node(node: Peer, queue: Queue, run_worker: RunWorker) -> None:
@@ -70,7 +75,7 @@ async def test_a_failure_of_ours_is_seen_by_node(node: Peer, queue: Queue, run_w
     job_id = await node("add", queue=queue.name, name="x", data={}, opts={"attempts": 2, "backoff": 50})
     await run_worker(fail)
     with pytest.raises(NodeError, match="boom from Python"):
-        await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=5000)
+        await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=15_000)
     await wait_until(lambda: node.told("failed", job_id))
     assert node.told("failed", job_id) == [{"jobId": job_id, "failedReason": "boom from Python", "prev": "active"}]
     await wait_until(lambda: node.told("retries-exhausted", job_id))
@@ -79,19 +84,17 @@ async def test_a_failure_of_ours_is_seen_by_node(node: Peer, queue: Queue, run_w
     assert len(seen["stacktrace"]) == 2
 
 
-async def test_nodes_backoff_is_kept(node: Peer, queue: Queue, run_worker: RunWorker) -> None:
-    starts: list[float] = []
-
+async def test_nodes_backoff_is_kept(node: Peer, queue: Queue, run_worker: RunWorker, redis: Redis) -> None:
     async def fail(job: Job) -> None:
-        starts.append(time.monotonic())
         raise ValueError("x")
 
     opts = {"attempts": 3, "backoff": {"type": "exponential", "delay": 100}}
     await node("add", queue=queue.name, name="x", data={}, opts=opts)
     await run_worker(fail)
     await finished(queue, 1)
-    assert starts[1] - starts[0] >= 0.1
-    assert starts[2] - starts[1] >= 0.2
+    first, second, third = await taken_at(redis, queue)
+    assert second - first >= 100
+    assert third - second >= 200
 
 
 async def test_progress_and_logs_of_ours_are_seen_by_node(node: Peer, queue: Queue, run_worker: RunWorker) -> None:
@@ -102,16 +105,19 @@ async def test_progress_and_logs_of_ours_are_seen_by_node(node: Peer, queue: Que
     await node("listen", queue=queue.name)
     job_id = await node("add", queue=queue.name, name="x", data={})
     await run_worker(work)
-    await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=5000)
+    await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=15_000)
+    await wait_until(lambda: node.told("progress", job_id))
     assert node.told("progress", job_id) == [{"jobId": job_id, "data": {"pct": 40}}]
     assert await node("call", queue=queue.name, method="getJobLogs", args=[job_id]) == {"logs": ["a line"], "count": 1}
 
 
-async def test_nodes_pause_and_limits_hold_for_our_worker(node: Peer, queue: Queue, run_worker: RunWorker) -> None:
-    starts: list[float] = []
+async def test_nodes_pause_and_limits_hold_for_our_worker(
+    node: Peer, queue: Queue, run_worker: RunWorker, redis: Redis
+) -> None:
+    starts: list[str] = []
 
     async def note(job: Job) -> None:
-        starts.append(time.monotonic())
+        starts.append(job.id)
 
     # Pausing with version 5 moves the list; what we add meanwhile stays in `wait`, so here all is added before.
     for _ in range(4):
@@ -124,7 +130,8 @@ async def test_nodes_pause_and_limits_hold_for_our_worker(node: Peer, queue: Que
     assert (await queue.counts())["paused"] == 4
     await node("call", queue=queue.name, method="resume")
     await finished(queue, 4)
-    assert starts[2] - starts[0] >= 0.35
+    first, _, third, _ = await taken_at(redis, queue)
+    assert third - first >= 390
 
 
 async def test_our_worker_is_listed_by_node(node: Peer, queue: Queue, run_worker: RunWorker) -> None:
@@ -187,17 +194,22 @@ async def test_node_waits_for_our_jobs_order(node: Peer, queue: Queue, redis: Re
 
 async def test_both_work_one_queue_and_each_job_once(node: Peer, queue: Queue, run_worker: RunWorker) -> None:
     ours: list[str] = []
+    node_works = asyncio.Event()
 
     async def work(job: Job) -> Any:
         ours.append(job.id)
-        await asyncio.sleep(0.01)  # so slow that Node gets its share on a busy machine, too
+        await node_works.wait()  # or all would be done before Node has got any
+        await asyncio.sleep(0.01)
         return {"python": job.id}
 
-    await node("worker", queue=queue.name, behaviour="count", options={"concurrency": 5})
     await run_worker(work, concurrency=5)
     await queue.add_bulk([JobSpec("x") for _ in range(300)])
+    await wait_until(lambda: ours)
+    await node("worker", queue=queue.name, behaviour="count", options={"concurrency": 5})
+    await finished(queue, 1)
+    node_works.set()
     await node("addBulk", queue=queue.name, jobs=[{"name": "x", "data": {}} for _ in range(300)])
-    await finished(queue, 600)
+    await finished(queue, 600, timeout=60)
     by = [next(iter(job.return_value)) async for job in queue.iter_jobs("completed")]
     assert len(by) == 600
     assert by.count("python") == len(ours) == len(set(ours))
@@ -206,27 +218,23 @@ async def test_both_work_one_queue_and_each_job_once(node: Peer, queue: Queue, r
 
 
 async def test_an_idle_worker_of_either_side_is_woken_by_the_other(
-    node: Peer, queue: Queue, run_worker: RunWorker
+    node: Peer, queue: Queue, run_worker: RunWorker, redis: Redis
 ) -> None:
+    """By itself it would look again only after the test has given up."""
+
     async def work(job: Job) -> str:
         return "python"
 
     await node("listen", queue=queue.name)
-    worker = await run_worker(work)
-    drained = asyncio.Event()
-    worker.on("drained")(drained.set)
-    await asyncio.wait_for(drained.wait(), 5)
-    started = time.monotonic()
+    worker = await run_worker(work, drain_delay=60)
+    await idle(redis, queue)
     job_id = await node("add", queue=queue.name, name="x", data={})
-    assert await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=4000) == "python"
-    assert time.monotonic() - started < 2
+    assert await node("waitUntilFinished", queue=queue.name, id=job_id, ttl=15_000) == "python"
     await worker.close()
-    await node("worker", queue=queue.name, behaviour="echo")
-    await asyncio.sleep(0.2)
-    started = time.monotonic()
+    await node("worker", queue=queue.name, behaviour="echo", options={"drainDelay": 60})
+    await idle(redis, queue)
     job = await queue.add("x", "hello")
-    assert await node("waitUntilFinished", queue=queue.name, id=job.id, ttl=4000) == "hello"
-    assert time.monotonic() - started < 2
+    assert await node("waitUntilFinished", queue=queue.name, id=job.id, ttl=15_000) == "hello"
 
 
 async def test_a_job_that_node_lost_is_recovered_by_us(
@@ -376,7 +384,7 @@ async def test_what_is_worked_looks_the_same_in_redis(
 
     last: dict[str, Any] = {}
     try:
-        await wait_until(same, 5)
+        await wait_until(same)
     except AssertionError:
         assert last["ours"] == last["node"]
         raise

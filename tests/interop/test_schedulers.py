@@ -17,6 +17,7 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Connection, Job, Queue, SchedulerError
+from oxcart.clock import system_clock
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.interop.differential.machine import Machine
 from tests.interop.differential.operations import as_node_shows, shown
@@ -354,25 +355,34 @@ async def test_four_workers_of_three_kinds_miss_no_run_and_do_none_twice(
     await queue.upsert_scheduler("interval", every=0.25, data={"by": "us"})
     pattern = {"pattern": "* * * * * *", "tz": "UTC"}
     await node6("call", queue=queue.name, method="upsertJobScheduler", args=["cron", pattern, {"data": {"by": "node"}}])
+    made = system_clock()
     for peer in (node6, node5):
         await peer("worker", queue=queue.name, behaviour="echo", options={"name": f"node{peer.version}"})
     for name in ("ours1", "ours2"):
         await run_worker(echo, name=name)
     await asyncio.sleep(SECONDS)  # it is about what happens meanwhile
+    last = system_clock()
+    for scheduler_id in every:
+        await wait_until(lambda scheduler_id=scheduler_id: _ran_for(queue, scheduler_id, last))
     await at_rest(queue)
     found = {scheduler_id: await runs_of(queue, scheduler_id) for scheduler_id in every}
     gaps = {scheduler_id: passed_over(runs, every[scheduler_id]) for scheduler_id, runs in found.items()}
     told = {name: dict(Counter(run.worker for run in runs)) for name, runs in found.items()}
     print(f"{SECONDS} s: {told}, slots passed over: {gaps}")
     for scheduler_id, runs in found.items():
-        slots = int(SECONDS * 1000 / every[scheduler_id])
-        assert abs(len(runs) + gaps[scheduler_id] - slots) <= 3
+        assert runs[0].slot <= made + every[scheduler_id]
+        slots = (runs[-1].slot - runs[0].slot) // every[scheduler_id] + 1
+        assert len(runs) + gaps[scheduler_id] == slots >= SECONDS * 1000 / every[scheduler_id] - 1
         scheduler = await queue.scheduler(scheduler_id)
         assert scheduler is not None and scheduler.iterations == len(runs) + 1
     await _each_was_taken_once(redis, queue, sum(map(len, found.values())))
     assert not (await queue.counts("failed"))["failed"]
     workers = {run.worker for runs in found.values() for run in runs}
     assert len(workers) > 1
+
+
+async def _ran_for(queue: Queue, scheduler_id: str, slot_ms: int) -> bool:
+    return any(run.slot >= slot_ms for run in await runs_of(queue, scheduler_id))
 
 
 async def test_schedulers_that_every_start_of_a_program_makes_again_miss_no_run_and_do_none_twice(
@@ -550,6 +560,7 @@ async def test_version_5_and_we_do_its_repeated_jobs_together(
     await node5("worker", queue=queue.name, behaviour="echo", options={"name": "node5"})
     await run_worker(echo, name="ours")
     await wait_until(lambda: _ran(queue, keys["each second"], 4))
+    await wait_until(lambda: _have_worked(queue, {"node5", "ours"}))
     await at_rest(queue)
     total = 0
     for name, key in keys.items():
@@ -558,14 +569,17 @@ async def test_version_5_and_we_do_its_repeated_jobs_together(
         total += len(runs)
     jobs = [job async for job in queue.iter_jobs("completed")]
     assert all(job.data == {"of": job.name} for job in jobs)
-    assert {job.processed_by for job in jobs} == {"node5", "ours"}
     await _each_was_taken_once(redis, queue, total)
+
+
+async def _have_worked(queue: Queue, names: set[str]) -> bool:
+    return {job.processed_by async for job in queue.iter_jobs("completed")} == names
 
 
 async def test_a_repeated_job_that_version_5_has_put_aside_is_converted(
     node5: Peer, node6: Peer, queue: Queue, run_worker: RunWorker
 ) -> None:
-    await node5("add", queue=queue.name, name="old", data=[1], opts={"repeat": {"every": 2000}})
+    await node5("add", queue=queue.name, name="old", data=[1], opts={"repeat": {"every": HOUR * 1000}})
     await node5("call", queue=queue.name, method="pause")
     [legacy] = await queue.schedulers()
     await node5("jobCall", queue=queue.name, id=legacy.next_job_id, method="promote")
@@ -576,7 +590,7 @@ async def test_a_repeated_job_that_version_5_has_put_aside_is_converted(
     [scheduler] = await queue.schedulers()
     assert (scheduler.data, scheduler.iterations) == ([1], 2)
     assert scheduler.next is not None and legacy.next is not None
-    assert scheduler.next - legacy.next == timedelta(seconds=2)
+    assert scheduler.next - legacy.next == timedelta(hours=1)
 
 
 async def _ran(queue: Queue, scheduler_id: str, count: int) -> bool:

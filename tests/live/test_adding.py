@@ -156,14 +156,14 @@ async def test_an_add_without_redis_fails_in_time_and_says_where_it_looked() -> 
 
 
 async def test_an_add_to_a_frozen_server_fails_in_time_and_those_after_it_too(fragile_server: RedisServer) -> None:
-    async with Queue("q", connection=fragile_server.url, timeout=0.3) as queue:
+    async with Queue("q", connection=fragile_server.url, timeout=1) as queue:
         await queue.add("before")
         fragile_server.freeze()
         started = asyncio.get_running_loop().time()
         answers = await asyncio.gather(*(queue.add("x") for _ in range(3)), return_exceptions=True)
         late = asyncio.ensure_future(queue.add("y"))
         await asyncio.wait([late])
-        assert asyncio.get_running_loop().time() - started < 2
+        assert asyncio.get_running_loop().time() - started < 4.5  # less than the deadline of a call
         assert [type(answer) for answer in [*answers, late.exception()]] == [ConnectionFailed] * 4
         fragile_server.thaw()
 

@@ -152,7 +152,7 @@ class User:
         return self.process.stdout.readline().strip()
 
     def leave(self) -> None:
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
         assert self.process.returncode == 0
 
     def kill(self) -> None:
@@ -235,7 +235,7 @@ def test_the_server_has_a_session_of_its_own_and_none_of_our_descriptors(folder:
         # Ctrl-C goes to a session's foreground processes.
         assert os.getsid(0) not in (os.getsid(server_pid(folder)), os.getsid(watcher_pid(folder)))
         os.close(theirs)
-        assert select.select([ours], [], [], 5)[0], "somebody else has the pipe open"
+        assert select.select([ours], [], [], 20)[0], "somebody else has the pipe open"
         assert os.read(ours, 1) == b""
     finally:
         os.close(ours)

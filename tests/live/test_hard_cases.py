@@ -82,7 +82,7 @@ async def test_looking_for_lost_jobs_runs_none_twice(
         await asyncio.sleep(0.01)
         if worker._shuttle is not None and (link := worker._connection.transport.current) is not None:
             link.abort("cut by the test")
-    await wait_until(lambda: _completed(queue, 5_000))
+    await wait_until(lambda: _completed(queue, 5_000), timeout=60)
     assert set(runs.values()) == {1}
 
 
@@ -98,8 +98,12 @@ async def test_stored_values_that_nobody_thought_of_hold_no_slot(
     await redis.hset(f"bull:{queue.name}:{bad.id}", mapping=field)  # pyright: ignore
     await run_worker(fail)
     await wait_until(lambda: _completed(queue, 1))
-    assert await bad.state() is JobState.FAILED
     assert await good.state() is JobState.COMPLETED
+    await wait_until(lambda: _has_failed(bad))
+
+
+async def _has_failed(job: Job) -> bool:
+    return await job.state() is JobState.FAILED
 
 
 async def test_one_queue_in_two_event_loops_adds_each_job_once(redis_server: RedisServer, queue_name: str) -> None:
@@ -138,12 +142,15 @@ async def test_a_job_that_arrives_after_the_stop_goes_back_unrun(
     worker = Worker(queue.name, note, connection=redis_server.url)
     running = asyncio.create_task(worker.run())
     await wait_until(lambda: worker._shuttle is not None and worker._shuttle.supply.idle)
-    await redis.execute_command("CLIENT", "PAUSE", "400", "WRITE")  # pyright: ignore
+    await redis.execute_command("CLIENT", "PAUSE", "8000", "WRITE")  # pyright: ignore
     assert worker._shuttle is not None
     worker._shuttle.look_again(woken=False)
     adding = asyncio.ensure_future(queue.add("x"))
     await asyncio.sleep(0.05)
-    await worker.close(timeout=0)
+    closing = asyncio.ensure_future(worker.close(timeout=0))
+    await wait_until(lambda: worker.phase.value != "running")
+    await redis.execute_command("CLIENT", "UNPAUSE")  # pyright: ignore
+    await closing
     await running
     await adding
     assert runs == []
@@ -232,7 +239,7 @@ async def test_resuming_ends_a_wait_for_the_pause(queue: Queue, run_worker: RunW
     pausing = asyncio.ensure_future(worker.pause())
     await asyncio.sleep(0)
     worker.resume()
-    await asyncio.wait_for(pausing, 5)
+    await asyncio.wait_for(pausing, 10)
     release.set()
 
 
@@ -248,7 +255,7 @@ async def test_a_shorter_grace_may_be_given_while_a_worker_stops(queue: Queue, r
     await started.wait()
     first = asyncio.ensure_future(worker.close())
     await asyncio.sleep(0)
-    await asyncio.wait_for(worker.close(timeout=0.05), 4)
+    await asyncio.wait_for(worker.close(timeout=0.05), 20)
     await first
 
 

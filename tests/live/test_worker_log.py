@@ -72,7 +72,7 @@ async def test_each_failed_attempt_is_a_line_that_says_why_and_what_follows(
     worker = await run_worker(fail)
     worker.on("failed")(lambda job, error: told.append(f"{job.attempts_made} {error}"))
     job = await queue.add("welcome", attempts=3, backoff=Backoff.fixed(0.01))
-    await wait_until(lambda: len(told) == 3)
+    await wait_until(lambda: len(told) == len(lines(said, "welcome")) == 3)
     found = lines(said, "welcome")
     reason = f"ValueError: no such user [31m{'x' * 183}…"
     start = f"{queue.name}: job {job.id} (welcome), attempt"

@@ -36,7 +36,7 @@ from tests.traps.wire import MINUTE, Wire, check_stalled, idle, is_finished, los
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 NEW_YEAR_MS = int(NEW_YEAR.timestamp() * 1000)
 AFTER_2039 = datetime(2045, 6, 1, tzinfo=UTC)
-LONG_S = 30
+LONG_S = 90
 """For an idle worker: longer than a test waits, so that only the marker can have woken it."""
 
 
@@ -653,8 +653,8 @@ async def test_trap_32_a_worker_renews_well_before_the_lock_runs_out(
         await release.wait()
 
     job = await queue.add("x")
-    await run_worker(hold, lock_duration=2)
-    lowest, renewals = 2001, 0
+    await run_worker(hold, lock_duration=4)
+    lowest, renewals = 4001, 0
 
     async def renewed_twice() -> bool:
         nonlocal lowest, renewals

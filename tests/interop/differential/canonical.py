@@ -131,7 +131,10 @@ def _duration(text: str) -> str:
         seconds = int(text) / 1000
     except ValueError:
         return text
-    return f"{round(seconds)} s" if seconds < 86400 else f"{round(seconds / 3600)} h"
+    if seconds < 10:
+        return f"{round(seconds)} s"
+    # Between the two readings may be a while, on a busy machine.
+    return f"{round(seconds, -1):.0f} s" if seconds < 86400 else f"{round(seconds / 3600)} h"
 
 
 def _due(snapshot: Snapshot, job_id: str, due: int) -> str:

@@ -327,11 +327,15 @@ async def works_end_to_end(url: str, queue_name: str, prefix: str, *, seen_by: R
             assert await queue.logs(jobs[1].id) == ["a line"]
             assert len(await queue.jobs()) == len(jobs)
             if seen_by is not None:
-                assert queue.keys.client_name("w") in await names_of_clients(seen_by)
+                await wait_until(lambda: _is_named(seen_by, queue.keys.client_name("w")))
     finally:
         await worker.close(timeout=1)
         await running
     assert errors == []
+
+
+async def _is_named(admin: Redis, name: str) -> bool:
+    return name in await names_of_clients(admin)
 
 
 EVERY_SORT = [
@@ -470,7 +474,7 @@ async def test_another_database_needs_the_right_to_select_it(server: Server, adm
     _, user = await make_user(admin, f"{WORKER} +select")
     await works_end_to_end(server.url(user, "/3"), queue_name, "bull")
     _, user = await make_user(admin, WORKER)
-    async with Queue(queue_name, connection=server.url(user, "/3"), timeout=0.3) as queue:
+    async with Queue(queue_name, connection=server.url(user, "/3"), timeout=1.5) as queue:
         with pytest.raises(ConnectionFailed, match="'select'"):
             await queue.add("x")
 
