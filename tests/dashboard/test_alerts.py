@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -447,7 +448,7 @@ async def test_one_that_can_t_be_sent_does_not_hold_up_the_others(shop: tuple[Bo
 
 
 async def test_a_function_that_never_comes_back_holds_one_thread_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "TIMEOUT_S", 0.01)
+    monkeypatch.setattr(sending, "TIMEOUT_S", 0.5)  # three times as long for a function: its thread has to begin
     go_on, calls = threading.Event(), 0
 
     def stuck(message: dict[str, Any]) -> None:
@@ -460,6 +461,20 @@ async def test_a_function_that_never_comes_back_holds_one_thread_and_no_more(mon
     assert await sending.send(where, {}) == "has not come back from the last time"
     assert calls == 1
     go_on.set()
-    await wait_until(lambda: not sending._STUCK)
+    await wait_until(lambda: not any(call.runs for call in sending._LEFT.values()))
     monkeypatch.setattr(sending, "TIMEOUT_S", 10)
     assert await sending.send(where, {}) is None
+
+
+async def test_a_function_that_had_no_thread_in_time_is_called_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "TIMEOUT_S", 0.1)
+    told: list[Any] = []
+    where = sending.destination(told.append)
+    free = threading.Event()
+    asyncio.get_running_loop().set_default_executor(threads := ThreadPoolExecutor(1))
+    threads.submit(free.wait)
+    assert await sending.send(where, {}) == "took too long"
+    free.set()
+    monkeypatch.setattr(sending, "TIMEOUT_S", 10)
+    assert await sending.send(where, {}) is None
+    assert told == [{}]

@@ -8,7 +8,6 @@ import hmac
 import http.client
 import inspect
 import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
@@ -92,33 +91,42 @@ async def send(where: Destination, message: Message, tries: int = 1 + len(PAUSES
     return failed
 
 
-_STUCK: set[int] = set()
-"""Functions that have not come back for so long that nobody waits for them any more: each holds a thread."""
+class _Call:
+    """A call of a function in a thread. One that nobody waits for any more may run on, and hold the thread."""
+
+    runs = False
+
+    def __init__(self, function: Send) -> None:
+        self._function = function
+
+    def __call__(self, message: Message) -> object:
+        self.runs = True
+        try:
+            return self._function(message)
+        finally:
+            self.runs = False
+
+
+_LEFT: dict[int, _Call] = {}
+"""Of functions that took too long, that call. While it runs, its function is not gone, and no other has its number."""
 
 
 async def _call(function: Send, message: Message) -> tuple[str | None, bool]:
-    if id(function) in _STUCK:
+    if (left := _LEFT.get(id(function))) is not None and left.runs:
         return "has not come back from the last time", False
-    ended = threading.Event()
-
-    def run() -> object:
-        try:
-            return function(message)
-        finally:
-            ended.set()
-            _STUCK.discard(id(function))
-
+    _LEFT.pop(id(function), None)
+    call = _Call(function)
     try:
         async with asyncio.timeout(3 * TIMEOUT_S):
             if inspect.iscoroutinefunction(function):
                 await function(message)
             else:
-                answer = await asyncio.to_thread(run)  # it may block
+                answer = await asyncio.to_thread(call, message)  # it may block
                 if inspect.isawaitable(answer):
                     await answer
     except TimeoutError:
-        if not inspect.iscoroutinefunction(function) and not ended.is_set():
-            _STUCK.add(id(function))
+        if call.runs:
+            _LEFT[id(function)] = call
         return "took too long", False
     except Exception as error:
         return f"raised {type(error).__name__}: {error}", True
