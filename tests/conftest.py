@@ -43,7 +43,7 @@ class RedisServer:
             options = options[:-2]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([self.binary, *options], stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self._answers():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"no server: {(self.folder / 'log').read_text()[-2000:]}")
@@ -176,7 +176,7 @@ async def run_worker(queue: Queue, redis_server: RedisServer) -> AsyncIterator[R
         await task
 
 
-async def wait_until(condition: Callable[[], Any], timeout: float = 10) -> Any:
+async def wait_until(condition: Callable[[], Any], timeout: float = 30) -> Any:
     """Wait until the condition, plain or async, is true; its value. Fails with its source line after `timeout` s."""
     deadline = time.monotonic() + timeout
     while True:

@@ -35,7 +35,7 @@ FACTS: dict[str, Any] = {
 def run_bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run it in a folder, as there is none of Node's packages in."""
     command = [sys.executable, "-m", "oxcart.cli.main", "bench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
 
 
 def test_the_variable_of_our_own_comes_first_and_the_help_says_so(

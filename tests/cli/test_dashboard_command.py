@@ -21,6 +21,9 @@ from tests.conftest import RedisServer, wait_until
 
 WRITES = {"x-oxcart": "1"}
 
+PATIENCE_S = 60
+"""How long a program may take to start, or to answer, on a machine that does much else."""
+
 
 async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
@@ -38,7 +41,7 @@ async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Proce
 async def refused(*arguments: str, **environment: str) -> tuple[int, str]:
     """Exit code and line of a command that is to be refused."""
     process = await start(*arguments, **environment)
-    _, err = await asyncio.wait_for(process.communicate(), 20)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     return process.returncode or 0, err.decode()
 
 
@@ -48,7 +51,7 @@ async def running(*arguments: str, **environment: str) -> AsyncIterator[tuple[as
     process = await start("--port", "0", *arguments, **environment)
     assert process.stdout is not None
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)).decode()
         found = re.search(r"http://\S+", line)
         assert found, line
         yield process, found.group()
@@ -65,12 +68,12 @@ async def test_it_shows_queues_at_the_address_it_prints_until_a_signal(
     await queue.add("x")
     async with running("--redis", redis_server.url, "--environment", "staging") as (process, address):
         assert address.startswith("http://127.0.0.1:")
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_S) as client:
 
             async def shown() -> bool:  # it begins with the names that an earlier one has found
                 return queue.name in (await client.get("/api/v1/board")).json()["queues"]
 
-            await wait_until(shown)
+            await wait_until(shown, PATIENCE_S)
             assert "staging" in (await client.get("/")).text
             assert (await client.get("/", headers={"host": "evil.example.com"})).status_code == 403
             answer = await client.post(f"/api/v1/queues/{queue.name}/pause", json={}, headers=WRITES)
@@ -90,7 +93,7 @@ async def test_it_is_read_only_on_demand_and_shows_only_what_is_named(queue: Que
     await queue.add("x")
     arguments = ("--redis", redis_server.url, "--read-only", "--queue", queue.name)
     async with running(*arguments) as (_, address), httpx.AsyncClient(base_url=address) as client:
-        board = (await client.get("/api/v1/board")).json()
+        board = (await client.get("/api/v1/board", timeout=PATIENCE_S)).json()
         assert board["queues"] == [queue.name] and "pause" not in board["can"]
 
 
@@ -99,7 +102,7 @@ async def test_it_tells_a_webhook_of_the_usual_alerts_and_refuses_an_address_tha
 ) -> None:
     arguments = ("--redis", redis_server.url, "--alert-webhook", "http://127.0.0.1:1/secret")
     async with running(*arguments) as (_, address), httpx.AsyncClient(base_url=address) as client:
-        rules = (await client.get("/api/v1/alerts")).json()["rules"]
+        rules = (await client.get("/api/v1/alerts", timeout=PATIENCE_S)).json()["rules"]
         assert {rule["kind"] for rule in rules} == {"failures", "no_workers", "stalled", "oldest_waiting"}
         assert all(rule["to"] == ["webhook 127.0.0.1"] for rule in rules)
     code, err = await refused("--redis", redis_server.url, "--alert-webhook", "hooks")
@@ -111,9 +114,9 @@ async def test_with_users_it_may_listen_to_other_machines(redis_server: RedisSer
     users = "ada:engine bob:b:c"
     async with running(*arguments, OXCART_DASHBOARD_AUTH=users) as (_, address), httpx.AsyncClient() as client:
         path = address.replace("0.0.0.0", "127.0.0.1") + "/api/v1/board"
-        assert (await client.get(path)).status_code == 401
+        assert (await client.get(path, timeout=PATIENCE_S)).status_code == 401
         for user in (("ada", "engine"), ("bob", "b:c")):
-            assert (await client.get(path, auth=user)).json()["user"] == user[0]
+            assert (await client.get(path, auth=user, timeout=PATIENCE_S)).json()["user"] == user[0]
 
 
 async def test_other_machines_are_not_let_in_without_a_log_in() -> None:
@@ -152,13 +155,13 @@ async def test_a_redis_that_can_not_be_reached_is_told_and_waited_for(
     later = tmp_path / "later"
     async with running("--redis", f"unix://{later}") as (process, address):
         assert process.stderr is not None
-        told = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+        told = (await asyncio.wait_for(process.stderr.readline(), PATIENCE_S)).decode()
         assert told.startswith("oxcart: can't connect to Redis at unix://") and "waits for it" in told
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_S) as client:
             assert (await client.get("/api/v1/overview")).json()["error"] == "redis_away"
         later.symlink_to(redis_server.socket)
         while told != "oxcart: Redis is there.\n":  # others may have something to tell, too
-            told = (await asyncio.wait_for(process.stderr.readline(), 20)).decode()
+            told = (await asyncio.wait_for(process.stderr.readline(), PATIENCE_S)).decode()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -21,12 +22,16 @@ import asyncio, os
 from oxcart import Worker
 
 async def work(job):
-    if job.name == "die":
-        os._exit(3)
     await asyncio.sleep(job.data.get("s", 0))
+    told = False
+    while "until" in job.data and not os.path.exists(job.data["until"]):
+        if worker.phase.name != "RUNNING" and not told:
+            told = True
+            print("asked to stop", flush=True)
+        await asyncio.sleep(0.01)
     return os.getpid()
 
-worker = Worker({queue!r}, work, connection={url!r}, concurrency=2, lock_duration=2, stalled_interval=1)
+worker = Worker({queue!r}, work, connection={url!r}, concurrency=2)
 other = Worker("other", work, connection={url!r})
 
 def both():
@@ -54,8 +59,8 @@ class Command:
         words = [line.split("(pid ")[1] for line in self.said().splitlines() if "(pid " in line]
         return [int(word.rstrip(")")) for word in words]
 
-    async def ends(self, timeout: float = 15) -> int:
-        await wait_until(lambda: self.process.poll() is not None, timeout)
+    async def ends(self) -> int:
+        await wait_until(lambda: self.process.poll() is not None)
         return self.process.returncode
 
 
@@ -80,18 +85,35 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" if Path("/proc").exists() else True
+    if not Path("/proc").exists():
+        return True
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may go between two looks
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    return False
+
+
+def write(file: Path, text: str) -> None:
+    """Put a file in the place of another at once: a worker that starts must not read half of it."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.replace(file)
 
 
 async def test_several_processes_work_and_a_signal_ends_them(
     folder: Path, queue: Queue, commands: list[Command]
 ) -> None:
     commands.append(command := Command(folder, ["jobs:worker", "--processes", "2", "--concurrency", "1"]))
-    await queue.add_bulk([JobSpec("x", {"s": 0.05}) for _ in range(20)])
+    go = folder / "go"
+    await queue.add_bulk([JobSpec("x", {"until": str(go)}) for _ in range(2)])
+
+    async def both_work() -> bool:  # one job each
+        return (await queue.counts("active"))["active"] == 2
 
     async def by_both() -> bool:
         return len({job.return_value for job in await queue.jobs("completed")}) == 2
 
+    await wait_until(both_work)
+    go.touch()
     await wait_until(by_both)
     command.process.terminate()
     assert await command.ends() == 0
@@ -117,13 +139,16 @@ async def test_a_process_that_crashes_is_started_again_and_its_job_is_not_lost(
 
 async def test_the_first_signal_lets_jobs_finish(folder: Path, queue: Queue, commands: list[Command]) -> None:
     commands.append(command := Command(folder, ["jobs:worker"]))
-    job = await queue.add("x", {"s": 0.5})
+    go = folder / "go"
+    job = await queue.add("x", {"until": str(go)})
 
     async def running() -> bool:
         return await job.state() == "active"
 
     await wait_until(running)
     command.process.send_signal(signal.SIGINT)
+    await wait_until(lambda: "asked to stop" in command.said())
+    go.touch()
     assert await command.ends() == 0
     assert await job.state() == "completed"
 
@@ -132,18 +157,18 @@ async def test_the_second_signal_insists_and_jobs_are_given_back(
     folder: Path, queue: Queue, commands: list[Command]
 ) -> None:
     commands.append(command := Command(folder, ["jobs:worker"]))
-    job = await queue.add("x", {"s": 60})
+    job = await queue.add("x", {"until": str(folder / "never")})
 
     async def running() -> bool:
         return await job.state() == "active"
 
     await wait_until(running)
+    command.process.terminate()
+    await wait_until(lambda: "asked to stop" in command.said())
     before = time.monotonic()
     command.process.terminate()
-    await asyncio.sleep(0.3)
-    command.process.terminate()
     await command.ends()
-    assert time.monotonic() - before < 8
+    assert time.monotonic() - before < 20  # jobs have half a minute otherwise
     assert await job.state() == "waiting"
 
 
@@ -193,12 +218,12 @@ async def test_a_module_that_raises_later_is_tried_again(folder: Path, queue: Qu
     commands.append(command := Command(folder, ["jobs:worker"]))
     first = await queue.add("x")
     await wait_until(lambda: _completed(first))
-    source.write_text("raise RuntimeError('the disk is full')")
+    write(source, "raise RuntimeError('the disk is full')")
     os.kill(command.pids()[0], signal.SIGKILL)
     await wait_until(lambda: "can't be loaded: RuntimeError: the disk is full" in command.said())
-    source.write_text(good)
+    write(source, good)
     second = await queue.add("x")
-    await wait_until(lambda: _completed(second), 30)
+    await wait_until(lambda: _completed(second))
     command.process.terminate()
     assert await command.ends() == 0
 
@@ -228,7 +253,7 @@ async def test_changed_code_starts_the_workers_anew(folder: Path, queue: Queue, 
 
     await wait_until(done)
     source = folder / "jobs.py"
-    source.write_text(source.read_text().replace("return os.getpid()", "return 'new'"))
+    write(source, source.read_text().replace("return os.getpid()", "return 'new'"))
     await wait_until(lambda: len(command.pids()) == 2)
     second = await queue.add("x")
 
@@ -247,7 +272,7 @@ async def test_broken_code_is_waited_for_under_reload(folder: Path, queue: Queue
     source.write_text("this is no Python")
     commands.append(command := Command(folder, ["jobs:worker", "--reload"]))
     await wait_until(lambda: "waiting for a change" in command.said())
-    source.write_text(good)
+    write(source, good)
     job = await queue.add("x")
 
     async def done() -> bool:

@@ -394,7 +394,7 @@ async def test_a_live_stream_tells_what_happens_until_its_tab_is_gone(redis_serv
 
     await wait_until(told)
     stream.gone.set()
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 10)
     await dashboard.close()
 
 
@@ -403,7 +403,7 @@ async def test_a_live_stream_ends_when_the_dashboard_is_closed(redis_server: Red
     stream = Stream(dashboard)
     await wait_until(lambda: "event: hello" in stream.text)
     await dashboard.close()
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 10)
 
 
 async def test_a_live_stream_ends_when_its_server_wants_to(
@@ -415,7 +415,7 @@ async def test_a_live_stream_ends_when_its_server_wants_to(
     stream = Stream(dashboard)
     await wait_until(lambda: "event: hello" in stream.text)
     leaving = True
-    await asyncio.wait_for(stream.task, 5)
+    await asyncio.wait_for(stream.task, 10)
     await dashboard.close()
 
 
@@ -455,9 +455,10 @@ async def test_files_are_kept_by_browsers_and_sent_packed(tmp_path: Path) -> Non
     rows |= {"_core": {"file": "assets/core-AbCd1234.js"}, "css": {"file": "assets/style-AbCd1234.css"}}
     (tmp_path / "manifest.json").write_text(json.dumps(rows))
     files = Assets(tmp_path)
-    page = files.page({"base": '/a "b"', "title": "T"}).body.decode()
+    page = files.page({"base": '/a "b"', "title": "T & Co"}).body.decode()
     assert '<script type="module" src="/a%20%22b%22/static/assets/main-AbCd1234.js">' in page
     assert 'rel="modulepreload"' in page and 'rel="stylesheet"' in page
+    assert "<span>T &amp; Co</span>" in page  # seen before any script has run
     script = files.file("assets/main-AbCd1234.js")
     assert script is not None and script.immutable and script.packed is not None and script.kind == "text/javascript"
     assert gzip.decompress(script.packed) == script.body

@@ -15,7 +15,7 @@ from oxcart import OptionsError
 from oxcart.dashboard import Access, any_of, basic, hash_password, hash_token, tokens
 from oxcart.dashboard.ask import Refusal
 from oxcart.dashboard.web import auth as auth_module
-from oxcart.dashboard.web.auth import ask, challenge_of
+from oxcart.dashboard.web.auth import Basic, ask, challenge_of
 
 
 def request(authorization: str = "", client: str = "10.0.0.7") -> HTTPConnection:
@@ -59,8 +59,15 @@ async def test_users_may_have_rights_of_their_own() -> None:
     assert await basic({"ada": "a"}, "view")(login("ada", "a")) == Access("ada", role="view")
 
 
+def at_one_moment(auth: Basic) -> Basic:
+    """The same log-in, for which no time passes: else wrong passwords are forgotten on a slow machine."""
+    for buckets in (auth._wrong, auth._wrong_by_name):
+        buckets._now = lambda: 0.0
+    return auth
+
+
 async def test_after_many_wrong_passwords_an_address_has_to_wait_but_not_who_is_in_already() -> None:
-    auth = basic({"ada": "right"})
+    auth = at_one_moment(basic({"ada": "right"}))
     assert await auth(login("ada", "right")) is not None
     for _ in range(20):
         assert await auth(login("ada", "wrong")) is None
@@ -135,7 +142,7 @@ async def test_few_slow_hashes_are_made_at_once(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_who_tries_one_name_keeps_nobody_else_of_the_address_out() -> None:
-    auth = basic({"ada": "a", "bob": "b"})
+    auth = at_one_moment(basic({"ada": "a", "bob": "b"}))
     for number in range(300):
         try:
             await auth(login("ada", f"wrong {number}"))
@@ -147,10 +154,10 @@ async def test_who_tries_one_name_keeps_nobody_else_of_the_address_out() -> None
 
 
 async def test_an_address_may_not_try_all_names_there_are() -> None:
-    auth = basic({"ada": "a"})
+    auth = at_one_moment(basic({"ada": "a"}))
     told = [auth(login(f"user{number}", "wrong")) for number in range(230)]
     refused = [isinstance(one, Refusal) for one in [await _outcome(one) for one in told]]
-    assert not any(refused[:200]) and sum(refused) >= 25
+    assert refused == [False] * 200 + [True] * 30
     assert await auth(login("ada", "a", client="10.0.0.8")) is not None
 
 
@@ -193,7 +200,7 @@ def test_log_ins_that_can_not_be_right_are_told_when_they_are_made(make: Any) ->
 
 
 async def test_wrong_passwords_are_counted_though_they_come_all_at_once() -> None:
-    auth = basic({"ada": hash_password("right")})
+    auth = at_one_moment(basic({"ada": hash_password("right")}))
     tries = [auth(login("ada", f"wrong {number}")) for number in range(30)]
     told = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, Refusal) for one in told) == 10

@@ -61,6 +61,12 @@ async def office(redis_server: RedisServer, queue: Queue) -> AsyncIterator[Offic
         await bulk.close(board)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer waits for the end of its task, also on a machine that does much else, unless a test says otherwise."""
+    monkeypatch.setattr(bulk, "SOON_S", 20)
+
+
 async def _failed(queue: Queue, run_worker: RunWorker, reasons: Sequence[str], **data: Any) -> list[str]:
     """Jobs that have failed for these reasons."""
 

@@ -89,10 +89,12 @@ async def test_an_answer_costs_the_same_for_few_and_many_jobs(
 async def test_an_overview_of_many_jobs_is_quick(filled: dict[int, str], connection: Connection) -> None:
     board = Board(connection, queues=[filled[MANY]])
     for handler, ask in ((overview.overview, asked()), (queues.page, asked(filled[MANY], state="waiting"))):
-        await handler(board, ask)
-        begin = time.perf_counter()
-        await handler(board, ask)
-        assert time.perf_counter() - begin < 0.5  # some ms here; slow machines have their time
+        took: list[float] = []
+        for _ in range(10):
+            begin = time.perf_counter()
+            await handler(board, ask)
+            took.append(time.perf_counter() - begin)
+        assert min(took) < 0.5  # some ms here; slow machines have their time, and busy ones ten tries
 
 
 async def test_failures_and_searches_are_bounded(filled: dict[int, str], connection: Connection) -> None:

@@ -37,7 +37,8 @@ async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
     running = asyncio.create_task(server.serve([listening]))
     try:
         await wait_until(lambda: server.started)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
             yield client
     finally:
         server.should_exit = True

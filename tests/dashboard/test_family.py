@@ -56,7 +56,10 @@ async def finance(queue: Queue, redis: Redis, redis_server: RedisServer, flows: 
             await one.obliterate(force=True)
 
 
-async def test_jobs_are_not_removed_with_children_that_the_user_does_not_see(finance: Finance, board: Board) -> None:
+async def test_jobs_are_not_removed_with_children_that_the_user_does_not_see(
+    finance: Finance, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "SOON_S", 20)
     with pytest.raises(Refusal, match="queues that you don't see"):
         await acting.remove(board, finance.ask(body={"id": "par"}))
     with pytest.raises(Refusal, match="queues that you don't see"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -66,10 +67,20 @@ async def test_noted_names_of_queues_that_are_gone_or_can_not_be_are_not_shown(
     assert await names_of(connection, prefix) == ["email"]
 
 
-async def test_what_is_noted_is_what_was_found_last(connection: Connection, redis: Redis, prefix: str) -> None:
+async def test_what_is_noted_is_what_was_found_last(
+    connection: Connection, redis: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, find = asyncio.Event(), boards.find_queues
+
+    async def later(*args: Any) -> list[str]:
+        await go.wait()
+        return await find(*args)
+
+    monkeypatch.setattr(boards, "find_queues", later)
     await redis.sadd(key_of(prefix), "email", "gone")
     board = Board(connection, prefix=prefix)
     assert await board.names(ALL) == ["email"]
+    go.set()
 
     async def is_noted() -> bool:
         return await redis.smembers(key_of(prefix)) == {"email", "reports"}

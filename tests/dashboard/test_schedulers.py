@@ -210,7 +210,7 @@ async def test_a_scheduler_is_removed(board: Board, queue: Queue) -> None:
 
 
 async def test_a_scheduler_is_paused_and_goes_on(board: Board, queue: Queue) -> None:
-    await queue.upsert_scheduler("s", cron="0 8 * * *", data=DATA, options=OPTIONS, overlap="skip")
+    await queue.upsert_scheduler("s", cron="0 8 1 1 *", data=DATA, options=OPTIONS, overlap="skip")
     before = await only(board, queue)
     assert (before["paused"], before["problem"]) == (None, None)
     done = await schedulers.pause(board, asked(queue.name, body={"id": "s"}))

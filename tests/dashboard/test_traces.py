@@ -134,10 +134,10 @@ def test_what_is_no_trace_does_no_harm(raw: str) -> None:
     ],
 )
 def test_hostile_traces_take_no_time(raw: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()  # what else the machine does is no matter
     traces.failure(BOARD, raw, raw)
     traces.attempts(BOARD, [raw], 1)
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_the_program_of_the_tutorial_works_as_processes(tmp_path: Path, ur
             running(*oxcart, folder=tmp_path, **settings),
         ):
             address = (await says(web, r"running on (http://\S+)"))[1]
-            async with httpx.AsyncClient(base_url=address) as browser:
+            async with httpx.AsyncClient(base_url=address, timeout=60) as browser:
                 ada = {"name": "Ada <b>", "email": "ada@example.com", "password": "engine-1843"}
                 answer = await browser.post("/auth/register", json=ada)
                 assert answer.status_code == 201
@@ -104,7 +104,7 @@ async def test_the_program_of_the_tutorial_works_as_processes(tmp_path: Path, ur
                     found = await browser.get(f"/jobs/{answer.json()['job']}")
                     return found.json()["state"] == "completed"
 
-                await wait_until(completed, 30)
+                await wait_until(completed, 60)
                 assert (await browser.get("/admin/queues/api/v1/overview")).status_code == 401
             mail = (await says(inbox, r"Subject: .*THE END"))[0]
             assert "Welcome to Task Manager!" in mail and "Ada &lt;b&gt;" in mail

@@ -146,9 +146,10 @@ def test_all_who_listen_over_a_connection_share_one_reader_of_it(
             [event] = some(listener, 1)
             assert (event.kind, event.fields) == ("hello", {"event": "hello", "to": name})
         seen: list[int] = []
+        deadline = time.monotonic() + 10
         while seen[-3:] != [1, 1, 1]:  # a reader that was interrupted is listed until Redis has noticed
             seen.append(len(queue.event_readers()))
-            assert len(seen) < 1000
+            assert time.monotonic() < deadline
         for listener in listeners:
             listener.close()
     for name in names[1:]:
@@ -275,7 +276,7 @@ def test_a_listener_that_reads_slowly_is_not_held_up_by_a_quiet_queue(queue: Que
                 producer.publish("n", {"n": n})
         started = time.monotonic()
         assert len(some(busy, 2500)) == 2500
-        assert time.monotonic() - started < 5  # a blocked read lasts ten seconds
+        assert time.monotonic() - started < 9  # a blocked read lasts ten seconds
         quiet.close()
         busy.close()
 

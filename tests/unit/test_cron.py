@@ -199,7 +199,7 @@ def test_h_is_a_number_at_random_within_the_field_or_its_range() -> None:
 
 
 def test_h_with_a_step_starts_at_random() -> None:
-    readings = {Cron.parse("H/20 * * * *").minutes for _ in range(300)}
+    readings = {Cron.parse("H/20 * * * *").minutes for _ in range(2000)}
     assert readings == {(start, start + 20, start + 40) for start in range(20)}
     assert {Cron.parse("H(10-20)/8 * * * *").minutes for _ in range(300)} == {
         *((start, start + 8) for start in (10, 11, 12)),

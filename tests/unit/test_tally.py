@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oxcart.tally import LAST_BUCKET, Tally, bucket_of, lower_bound, percentile, total
 
+PATIENTLY = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
+
+@PATIENTLY
 @given(st.integers(0, 2**40))
 def test_every_time_is_in_a_bucket_that_is_at_most_a_quarter_wider_than_its_start(ms: int) -> None:
     bucket = bucket_of(ms)
@@ -32,6 +35,7 @@ def test_a_time_below_zero_counts_as_none() -> None:
     assert bucket_of(-5) == 0
 
 
+@PATIENTLY
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=200), st.sampled_from([50, 95, 99]))
 def test_a_percentile_is_within_a_quarter_of_the_true_one(values: list[int], share: int) -> None:
     counts: dict[int, int] = {}

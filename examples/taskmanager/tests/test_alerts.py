@@ -155,7 +155,7 @@ async def test_a_job_that_no_worker_runs_any_more_is_told_too(
     await hold_and_die(settings.redis_url)
 
     # Its worker is gone. The next one finds it lost too often, and fails it without running it.
-    impatient = partial(Worker, lock_duration=1, stalled_interval=0.3, max_stalled_count=0)
+    impatient = partial(Worker, stalled_interval=0.3, max_stalled_count=0)
     monkeypatch.setattr(worker, "Worker", impatient)
     await run_workers(email_worker, alert_worker)
     [(job_id, reason)] = await wait_until(alerts)

@@ -103,7 +103,7 @@ async def nothing_is_left(said: str, folder: Path) -> None:
     ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", said)]
     found = re.search(r"embedded, in (\S+)", said)
     assert len(ports) >= 3 and found
-    await wait_until(lambda: not processes_of(folder), 30)
+    await wait_until(lambda: not processes_of(folder), 60)
     await wait_until(lambda: not any(map(is_open, ports)))
     assert not (Path(found[1]) / "redis" / "redis.sock").exists()
 
@@ -212,7 +212,8 @@ async def test_it_stays_until_ctrl_c_and_its_links_lead_somewhere(start_demo: St
         r"digest-summary \(email:digest-[\d-]+\) completed\n",
         r"the next batch comes by itself: \d\d \w+ 08:00 UTC",
     ):
-        assert re.search(expected, said), (expected, said)
+        if not re.search(expected, said):  # what is told of the queues may come a little later
+            said += await read_until(demo, expected)
     assert [name for name in QUEUES if f" {name} " not in said] == []
     await look_around(said)
 
@@ -228,7 +229,7 @@ async def look_around(said: str) -> None:
     page, dashboard, inbox = re.findall(r"  the (?:application|dashboard|inbox) +(\S+)", said)
     found = re.search(r"log in as (\S+), password ([\w-]+)", said)
     assert found
-    async with httpx.AsyncClient(follow_redirects=True) as browser:
+    async with httpx.AsyncClient(follow_redirects=True, timeout=60) as browser:
         await browser.post(f"{page}/auth/login", data={"email": found[1], "password": found[2]})
         assert "Describe the engine" in (await browser.get(f"{page}/tasks")).text
         assert (await browser.get(f"{dashboard}api/v1/overview")).status_code == 200

@@ -45,7 +45,7 @@ async def test_it_tells_whose_worker_was_lost(
     job_id = (await register())["job"]["id"]
     await hold_and_die(settings.redis_url)
 
-    monkeypatch.setattr(worker, "Worker", partial(Worker, lock_duration=1, stalled_interval=0.3))
+    monkeypatch.setattr(worker, "Worker", partial(Worker, stalled_interval=0.3))
     await run_workers(email_worker)
     await wait_until(lambda: logged(caplog, "Job completed"))  # by the second worker, after all
     [line] = logged(caplog, "Job stalled")

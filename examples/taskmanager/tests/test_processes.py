@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 
 import httpx
 from oxcart import Queue
@@ -15,13 +14,12 @@ from taskmanager.demo.inbox import Inbox
 from taskmanager.settings import Settings
 
 WORKER = "-m", "oxcart.cli.main", "worker", "taskmanager.worker:workers"
-WEB = "-m", "uvicorn", "taskmanager.app:app", "--host", "127.0.0.1", "--port"
+WEB = "-m", "uvicorn", "taskmanager.app:app", "--host", "127.0.0.1", "--port", "0"
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+async def address_of(web: Program) -> str:
+    """Where the web application is, once it answers: at a port that nobody else had."""
+    return (await web.says(r"running on (http://\S+)"))[1]
 
 
 async def register(url: str, email: str) -> str:
@@ -35,10 +33,8 @@ async def register(url: str, email: str) -> str:
 async def test_a_worker_that_dies_is_started_again_and_the_web_application_notices_nothing(
     settings: Settings, inbox: Inbox
 ) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    async with Program(*WEB, port).running() as web, Program(*WORKER).running() as workers:
-        await web.says("startup complete")
+    async with Program(*WEB).running() as web, Program(*WORKER).running() as workers:
+        url = await address_of(web)
         first = int((await workers.says(r"Worker ready queue=email pid=(\d+)"))[1])
         await register(url, "first@example.com")
         await wait_until(lambda: len(inbox.mails) == 1)
@@ -51,10 +47,8 @@ async def test_a_worker_that_dies_is_started_again_and_the_web_application_notic
 
 
 async def test_a_worker_that_is_asked_to_stop_finishes_what_it_has_begun(settings: Settings, inbox: Inbox) -> None:
-    port = free_port()
-    async with Program(*WEB, port).running() as web, Queue("email", connection=settings.redis_url) as queue:
-        await web.says("startup complete")
-        job_id = await register(f"http://127.0.0.1:{port}", "first@example.com")
+    async with Program(*WEB).running() as web, Queue("email", connection=settings.redis_url) as queue:
+        job_id = await register(await address_of(web), "first@example.com")
         async with Program(*WORKER).running() as workers:
             await workers.says("Job active queue=email")
         # It was asked to stop as soon as it had begun, and has ended by now.

@@ -17,14 +17,15 @@ from oxcart import Queue
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 
+from taskmanager import queues
 from taskmanager.app import create_app
 from taskmanager.db import Database
 from taskmanager.models import User
-from taskmanager.queues import ANSWER_WITHIN_S
 from taskmanager.settings import Settings
 
-SLACK_S = 2.5
-"""For a busy machine, and for hashing passwords."""
+WITHIN_S = 0.5
+IN_TIME_S = 4.5
+"""For a busy machine, and for hashing passwords; without a limit of our own, it would take five seconds."""
 
 
 @asynccontextmanager
@@ -65,17 +66,20 @@ async def silent_redis() -> AsyncIterator[str]:
         writer.close()
 
 
-async def test_registering_is_answered_in_time_while_redis_is_silent(silent_redis: str, tmp_path: Path) -> None:
+async def test_registering_is_answered_in_time_while_redis_is_silent(
+    silent_redis: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "ANSWER_WITHIN_S", WITHIN_S)
     async with application(silent_redis, tmp_path) as (app, api):
         started = time.monotonic()
         answers = await asyncio.gather(*(register(api, number) for number in range(5)))
 
-        assert time.monotonic() - started < ANSWER_WITHIN_S + SLACK_S
+        assert time.monotonic() - started < IN_TIME_S
         assert [(answer.status_code, answer.json()["job"]) for answer in answers] == [(201, None)] * 5
         assert await stored_users(app) == 5
         started = time.monotonic()
         assert (await api.get("/jobs/email/1")).status_code == 503
-        assert time.monotonic() - started < ANSWER_WITHIN_S + SLACK_S
+        assert time.monotonic() - started < IN_TIME_S
 
 
 async def test_the_log_says_which_job_was_not_added(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def wait_until(condition: Callable[[], Any], timeout: float = 20) -> Any:
+async def wait_until(condition: Callable[[], Any], timeout: float = 40) -> Any:
     """Wait until the condition, plain or async, is true; its value."""
     deadline = time.monotonic() + timeout
     while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import shutil
 import socket
@@ -122,6 +123,30 @@ class Tab:
         """Wait until the page has its heading and nothing loads any more."""
         await self.page.wait_for_selector("h1", state="visible")
         await expect(self.page.locator(".loading")).to_have_count(0, timeout=SLOW_MS)
+
+    async def go_by_keys(self, key: str, heading: str) -> None:
+        """Go to another page by `g` and a key. That is done within a second, or not at all: then once more."""
+        shown = self.page.locator("h1")
+        for left in range(10, -1, -1):
+            await self.page.keyboard.press("g")
+            await self.page.keyboard.press(key)
+            try:
+                await expect(shown).to_contain_text(heading, timeout=SLOW_MS if left == 0 else 2_000)
+                return
+            except AssertionError:
+                if left == 0:
+                    raise
+
+    async def press_until(self, key: str, address: re.Pattern[str]) -> None:
+        """Press a key that leads to another address: once more if nobody listened for it yet."""
+        for left in range(10, -1, -1):
+            await self.page.keyboard.press(key)
+            try:
+                await expect(self.page).to_have_url(address, timeout=SLOW_MS if left == 0 else 2_000)
+                return
+            except AssertionError:
+                if left == 0:
+                    raise
 
     async def fine(self) -> None:
         """Fail if anything went wrong so far."""

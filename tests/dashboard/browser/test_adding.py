@@ -263,9 +263,12 @@ async def test_names_are_suggested_that_have_a_schema_or_were_seen(open_site: Op
     await own.add("seen-before", {})
     site = await open_site(prefix=own.keys.queue_prefix, queues=["email"], schemas={"email": {"receipt": RECEIPT}})
     adding = await opened(site, own)
-    await expect(adding.dialog.locator("datalist option[value='seen-before']")).to_be_attached()
-    offered = await adding.dialog.locator("datalist option").evaluate_all("(all) => all.map((one) => one.value)")
-    assert offered == ["receipt", "seen-before"]
+    options = adding.dialog.locator("datalist option")
+
+    async def offered() -> bool:  # each kind comes with an answer of its own
+        return await options.evaluate_all("(all) => all.map((one) => one.value)") == ["receipt", "seen-before"]
+
+    await wait_until(offered)
 
 
 async def test_the_call_is_copied_for_a_shell(adding: Adding) -> None:

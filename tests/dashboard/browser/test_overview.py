@@ -13,8 +13,9 @@ from tests.dashboard.browser.conftest import Shop, Site
 NAMES = ("billing.invoices", "billing.refunds", "email", "shop")
 
 
-async def names(page: Page) -> list[str]:
-    return await page.get_by_role("table", name="Queues").locator("th[scope=row] a").all_inner_texts()
+async def shows(page: Page, *names: str) -> None:
+    """Wait until the table has these queues, in this order."""
+    await expect(page.get_by_role("table", name="Queues").locator("th[scope=row] a")).to_have_text(list(names))
 
 
 async def several(shop: Shop) -> None:
@@ -31,7 +32,7 @@ async def test_queues_are_sorted_by_any_column(site: Site) -> None:
     for at in range(await columns.count()):
         await columns.nth(at).get_by_role("button").click()
         await expect(columns.nth(at)).to_have_attribute("aria-sort", "descending")
-        assert len(await names(page)) == 3
+        await expect(page.get_by_role("table", name="Queues").locator("th[scope=row] a")).to_have_count(3)
         # Back to the start, so that the next press is the first again.
         await tab.go("/")
     await tab.fine()
@@ -50,15 +51,14 @@ async def test_a_pinned_queue_stands_first_here_and_in_the_side_bar(site: Site) 
     tab = await site.open()
     page = tab.page
     await page.get_by_role("button", name="Pin reports").click()
-    assert await names(page) == ["reports", "email", "notifications"]
+    await shows(page, "reports", "email", "notifications")
     side = page.get_by_role("navigation", name="Queues").get_by_role("link")
     await expect(side.first).to_contain_text("reports")
     await page.reload()
-    await page.get_by_role("table", name="Queues").wait_for()
-    assert await names(page) == ["reports", "email", "notifications"]
+    await shows(page, "reports", "email", "notifications")
     assert await tab.accessibility() == []
     await page.get_by_role("button", name="Pin reports").click()
-    assert await names(page) == ["email", "notifications", "reports"]
+    await shows(page, "email", "notifications", "reports")
     await tab.fine()
 
 
@@ -67,19 +67,19 @@ async def test_queues_with_the_same_beginning_stand_together_with_their_sums_and
     site = shop.site
     tab = await site.open()
     page = tab.page
-    assert await names(page) == list(NAMES)
+    await shows(page, *NAMES)
     await page.get_by_role("button", name="Group by name").click()
     group = page.get_by_role("row", name=re.compile("^billing 2 queues"))
     await expect(group.get_by_role("cell").first).to_have_text("3")
     assert await tab.accessibility() == []
     await group.get_by_role("button", name=re.compile("^billing")).click()
     await expect(page).to_have_url(re.compile("fold=billing"))
-    assert await names(page) == ["email", "shop"]
+    await shows(page, "email", "shop")
     await page.reload()
     await group.wait_for()
-    assert await names(page) == ["email", "shop"]
+    await shows(page, "email", "shop")
     await tab.go("/")
-    assert await names(page) == list(NAMES)  # in groups still, as it was left, but not folded
+    await shows(page, *NAMES)  # in groups still, as it was left, but not folded
     await expect(group).to_be_visible()
     await tab.fine()
 
@@ -138,12 +138,8 @@ async def test_keys_go_where_they_should_if_the_palette_is_closed_before_it_is_t
     await page.keyboard.press("Control+k")
     await asked.wait()
     await page.keyboard.press("Control+k")
-    await page.keyboard.press("g")
-    await page.keyboard.press("s")
-    await expect(page.locator("h1")).to_contain_text("Schedulers")
+    await tab.go_by_keys("s", "Schedulers")
     lost.set()
     await page.keyboard.press("Control+k")
     await expect(page.get_by_role("region", name="Messages")).to_contain_text("could not be loaded")
-    await page.keyboard.press("g")
-    await page.keyboard.press("w")
-    await expect(page.locator("h1")).to_contain_text("Workers")
+    await tab.go_by_keys("w", "Workers")

@@ -62,6 +62,7 @@ async def test_a_scheduler_is_paused_and_resumed(hall: Hall) -> None:
 async def test_pausing_a_scheduler_is_taken_back(hall: Hall) -> None:
     page = hall.tab.page
     await hall.row("weekdays").get_by_role("button", name="Pause weekdays").click()
+    await expect(hall.row("weekdays")).to_contain_text("paused since")
     await page.get_by_role("region", name="Messages").get_by_role("button", name="Undo").click()
     await expect(hall.row("weekdays").get_by_role("button", name="Pause weekdays")).to_be_visible()
     assert await hall.paused() == []
@@ -210,7 +211,11 @@ async def test_a_removed_group_is_gone_from_the_page_at_once(shop: Shop) -> None
     # Sooner than the page would ask by itself.
     await expect(group).to_have_count(0, timeout=9000)
     await expect(tab.page.get_by_role("listitem").filter(has_text="card refused")).to_be_visible()
-    assert (await shop.queue.counts("failed"))["failed"] == 1
+
+    async def one_is_left() -> bool:
+        return (await shop.queue.counts("failed"))["failed"] == 1
+
+    await wait_until(one_is_left)
     await tab.fine()
 
 
@@ -262,7 +267,7 @@ async def working(shop: Shop, url: str, name: str, started: asyncio.Event) -> As
         started.set()
         await asyncio.Event().wait()
 
-    worker = Worker("shop", process, connection=url, prefix=shop.prefix, name=name, lock_duration=4)
+    worker = Worker("shop", process, connection=url, prefix=shop.prefix, name=name, lock_duration=8)
     task = asyncio.create_task(worker.run())
     try:
         yield

@@ -51,7 +51,7 @@ async def both(real_boards: dict[str, RealBoard], redis_server: RedisServer) -> 
     if prefix not in real_boards:
         real_boards[prefix] = RealBoard({"path": redis_server.socket}, prefix, list(NAMES))
     dashboard = Dashboard(list(NAMES), connection=redis_server.url, prefix=prefix, redact=Redactor(()))
-    theirs = httpx.AsyncClient(base_url=real_boards[prefix].address + "/api")
+    theirs = httpx.AsyncClient(base_url=real_boards[prefix].address + "/api", timeout=60)
     async with theirs, plain_client(dashboard) as ours:
         yield Both(theirs, ours)
     await dashboard.close()

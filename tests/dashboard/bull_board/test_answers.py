@@ -131,7 +131,8 @@ async def test_jobs_of_node_with_all_their_options_are_the_same(
     await node6("take", queue=queue_name, token="t")
     dashboard = Dashboard([queue_name], connection=redis_server.url, redact=Redactor(()))
     port = await node6("board", names=[queue_name])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api") as theirs, plain_client(dashboard) as ours:
+    node = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api", timeout=60)
+    async with node as theirs, plain_client(dashboard) as ours:
         both = Both(theirs, ours)
         for status in STATUSES[0][:-1]:
             assert not await _compare(both, f"/queues?activeQueue={queue_name}&status={status}")

@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:
 
 T = TypeVar("T")
 
-DEADLINE_S = 240
+DEADLINE_S = 480
 """The tour takes half a minute, and longer where the machine has other things to do."""
 
 INTERRUPTED = 130

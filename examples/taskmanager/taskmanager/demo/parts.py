@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import tempfile
@@ -187,8 +188,11 @@ async def take_back_scheduler(url: str) -> None:
 
 
 def free_port(wished: int = 0) -> int:
-    """The port that one wishes for if nobody has it, another one if somebody does."""
-    for port in (wished, 0):
+    """The port that one wishes for if nobody has it, another one if somebody does.
+
+    The others are not those that the system gives away: it is some seconds until ours is taken.
+    """
+    for port in (*([wished] if wished else []), *random.sample(range(20_000, 30_000), 100), 0):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 
 from oxcart import JobState
 
+from ..contract import EMAIL
 from ..make_admin import make_admin
 from .digest import draw, run_next_batch
 from .parts import PROCESSES
@@ -81,7 +82,7 @@ class Show:
         stage = self._stage
         self._head("A mail that the mail server refuses for now:")
         job_id = await ada.assign(await ada.create_task("Write the compiler"), grace)
-        await until(lambda: self._is(job_id, JobState.DELAYED), "the mail is refused")
+        await until(lambda: stage.watch.lines("Job failed", queue=EMAIL, id=job_id), "the mail is refused", 40)
         # Who dies takes what it does with it: that would come only when its lock has run out.
         await until(lambda: stage.outside.browser("Grace").shown, "the notification comes", 40)
         await until(lambda: stage.mail.mails_to(grace.email), "the welcome mail comes", 40)
@@ -89,7 +90,8 @@ class Show:
         pid = stage.living_workers()[0]
         os.kill(pid, signal.SIGKILL)
         self._screen.event("demo", f"kill -9 {pid}", "red")
-        await until(lambda: self._is(job_id, JobState.COMPLETED), "the mail is sent")
+        # If it was just being sent, it comes when its lock has run out.
+        await until(lambda: self._is(job_id, JobState.COMPLETED), "the mail is sent", 120)
 
     async def _report_and_picture(self, ada: Visitor) -> None:
         """Work for child processes."""
@@ -100,7 +102,7 @@ class Show:
         await ada.attach(task, "engine.png", usual_picture())
         await ada.ask_for_report()
         mails = self._stage.mail
-        await until(lambda: mails.mails_to(ADMIN, "Your report is ready"), "the report comes", 30)
+        await until(lambda: mails.mails_to(ADMIN, "Your report is ready"), "the report comes", 60)
 
     async def _digest(self, ada: Visitor) -> None:
         """The mail of tomorrow morning, now."""

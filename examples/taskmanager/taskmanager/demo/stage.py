@@ -92,8 +92,8 @@ class Stage:
 
     async def ready(self, processes: int) -> None:
         """Wait until the web application answers and all workers work."""
-        await until(lambda: len(self.watch.worker_pids()) >= processes, "the workers start", 40)
-        await until(self._answers, "the web application starts", 40)
+        await until(lambda: len(self.watch.worker_pids()) >= processes, "the workers start", 90)
+        await until(self._answers, "the web application starts", 90)
 
     async def _answers(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
@@ -119,7 +119,7 @@ class Stage:
     async def wait_for_new_workers(self, than: int, processes: int) -> float:
         """Wait until so many new worker processes work; how many seconds that took."""
         started = time.monotonic()
-        await until(lambda: len(self.watch.worker_pids()) >= than + processes, "the workers are started again")
+        await until(lambda: len(self.watch.worker_pids()) >= than + processes, "the workers are started again", 60)
         return time.monotonic() - started
 
     async def redis_pid(self) -> int:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar, cast, overload
 
 from oxcart import (
@@ -25,7 +26,7 @@ from ..queues import Queues
 from . import Unexpected
 from .screen import Screen, short
 
-LOGGED = re.compile(r"^\S+ \S+ (?P<level>[A-Z]+) (?P<logger>[\w.]+): (?P<text>.*)$")
+LOGGED = re.compile(r"^(?P<at>\S+ \S+) (?P<level>[A-Z]+) (?P<logger>[\w.]+): (?P<text>.*)$")
 FACT = re.compile(r"(\w+)=('[^']*'|\"[^\"]*\"|\S+)")
 WEB_PID = re.compile(r"Started server process \[(\d+)\]")
 
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a log. `facts` are its `name=value`s."""
+    """A line of a log. `facts` are its `name=value`s, `at` is when it was written, which is before it is read."""
 
     at: float
     who: str
@@ -77,7 +78,7 @@ class Watch:
         if (logged := LOGGED.match(line)) is None:
             return
         facts = {name: value.strip("'\"") for name, value in FACT.findall(logged["text"])}
-        self.log.append(Line(time.monotonic(), who, logged["level"], logged["text"], facts))
+        self.log.append(Line(moment(logged["at"]), who, logged["level"], logged["text"], facts))
         if self._shows:
             self._show_line(self.log[-1])
 
@@ -140,6 +141,14 @@ class Watch:
             job = None
         self._names[queue, job_id] = job.name if job else "?"
         return self._names[queue, job_id]
+
+
+def moment(text: str) -> float:
+    """The time at the start of a line, in seconds."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S,%f").timestamp()
+    except ValueError:
+        return time.time()
 
 
 def told(progress: Any) -> str:

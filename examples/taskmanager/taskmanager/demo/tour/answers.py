@@ -27,8 +27,8 @@ PAIRS = 12
 MORE_MS = 5.0
 """How much longer an answer may take than one without any mail."""
 
-ROUNDS = 3
-"""So often it is measured if other programs of this machine get between."""
+ROUNDS = 8
+"""So often it is measured at most, if other programs of this machine get between: then it takes longer to settle."""
 
 PASSWORD = "the-engine-of-1843"
 
@@ -37,17 +37,16 @@ async def answer_comes_first(stage: Stage) -> str:
     """The mail server holds each mail for 2 s. Who registers must not notice."""
     async with stage.mail.slow(HELD_S):
         answered = [await registered(stage, f"first{number}@example.com") for number in range(USERS)]
-        alone_ms, with_mail_ms = await beside_one_without_mail(stage)
-        arrived = await until(lambda: arrivals(stage), "the welcome mails arrive")
-    more_ms = with_mail_ms - alone_ms
+        alone_ms, with_mail_ms, more_ms = await beside_one_without_mail(stage)
+        arrived = await until(lambda: arrivals(stage), "the welcome mails arrive", 40)
     ensure(more_ms <= MORE_MS, f"p50 {with_mail_ms:.1f} ms with the mail, {alone_ms:.1f} ms without it")
     later = min(came - at for came, (at, _) in zip(arrived, answered, strict=True))
     ensure(later > 0, "a mail was there before the answer")
     p50_ms = median_ms([took for _, took in answered])
     return (
         f"the mail server takes {HELD_S:g} s; POST /auth/register takes {p50_ms:.0f} ms, the mail comes {later:.1f} s "
-        f"later. In one process, p50 of {PAIRS}: {with_mail_ms:.1f} ms with the mail, {alone_ms:.1f} ms without "
-        f"({more_ms:+.1f} ms, at most +{MORE_MS:g})"
+        f"later. In one process, p50: {with_mail_ms:.1f} ms with the mail, {alone_ms:.1f} ms without "
+        f"({more_ms:+.1f} ms from one to the next, at most +{MORE_MS:g})"
     )
 
 
@@ -67,24 +66,24 @@ def arrivals(stage: Stage) -> list[float] | None:
     return found if len(found) == USERS else None
 
 
-async def beside_one_without_mail(stage: Stage) -> tuple[float, float]:
-    """The p50 of registering without and with the mail, in ms: the same application twice, taken in turn."""
-    found = (0.0, 0.0)
+async def beside_one_without_mail(stage: Stage) -> tuple[float, float, float]:
+    """The p50 of registering without and with the mail, and of the difference, in ms.
+
+    It is the same application twice; they are taken in turn, and begin in turn.
+    """
+    times: tuple[list[float], list[float]] = ([], [])
+    more_ms = 0.0
     async with application(stage) as plain, application(stage) as usual:
         plain[0].state.queues.add_welcome = nothing
         for attempt in range(ROUNDS):
-            times: tuple[list[float], list[float]] = ([], [])
             for number in range(PAIRS):
-                for kind, (_, api) in enumerate((plain, usual)):
+                pair = list(enumerate((plain, usual)))
+                for kind, (_, api) in pair[:: -1 if number % 2 else 1]:
                     times[kind].append(await timed(api, f"user{attempt}-{number}-{kind}@example.com"))
-                waits = times[1][-1] - times[0][-1] > HELD_S / 2
-                ensure(
-                    not waits, f"registering took {times[1][-1]:.1f} s with the mail, {times[0][-1]:.1f} s without it"
-                )
-            found = (median_ms(times[0]), median_ms(times[1]))
-            if found[1] - found[0] <= MORE_MS:
+            more_ms = median_ms([usually - alone for alone, usually in zip(*times, strict=True)])
+            if more_ms <= MORE_MS or more_ms > HELD_S * 500:  # it is so, or it does wait for the mail
                 break
-    return found
+    return median_ms(times[0]), median_ms(times[1]), more_ms
 
 
 @asynccontextmanager

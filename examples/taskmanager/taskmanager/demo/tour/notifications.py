@@ -18,7 +18,7 @@ TASKS, TIMES = 25, 4
 MOST = NOTIFICATIONS_A_SECOND.max
 
 LEAST_S = (TASKS - 1) // MOST - 0.2
-"""So many whole seconds have to pass; a little less, since it isn't seen at once that all of them have begun."""
+"""So many whole seconds have to pass, by the clock of Redis, and ours may be another one by a little."""
 
 
 async def limited_and_once(stage: Stage) -> str:
@@ -37,8 +37,9 @@ async def limited_and_once(stage: Stage) -> str:
             await nora.assign(task, nora)
         for owner in [otto, nora] * (TIMES - 1):
             await nora.assign(tasks[0], owner)
+        began = time.monotonic()
         await queue.resume()
-    seconds, held_back = await until_all_are_told(queue)
+    seconds, held_back = await until_all_are_told(queue, began)
     same = sum(tasks[0] in str(one["url"]) for one in browser.shown)
     ensure(same == 1, f"the task that was assigned {TIMES} times was told {same} times")
     ensure(len(browser.shown) == TASKS, f"{len(browser.shown)} notifications for {TASKS} tasks")
@@ -49,9 +50,9 @@ async def limited_and_once(stage: Stage) -> str:
     )
 
 
-async def until_all_are_told(queue: Queue) -> tuple[float, bool]:
+async def until_all_are_told(queue: Queue, began: float) -> tuple[float, bool]:
     """Wait until the queue is done with all; how many seconds that took, and whether its limit was reached."""
-    began, held_back = time.monotonic(), False
+    held_back = False
 
     async def over() -> bool:
         nonlocal held_back
@@ -59,5 +60,5 @@ async def until_all_are_told(queue: Queue) -> tuple[float, bool]:
         held_back = held_back or rest > 0
         return not any(counts.values())
 
-    await until(over, "all notifications come", 25)
+    await until(over, "all notifications come", 45)
     return time.monotonic() - began, held_back

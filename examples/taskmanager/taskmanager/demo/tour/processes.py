@@ -40,7 +40,7 @@ async def workers_are_apart(stage: Stage) -> str:
 async def crash_takes_nothing_down(stage: Stage) -> str:
     """All worker processes are killed while one delivers a mail. The web application goes on, and they come again."""
     before = stage.watch.worker_pids()
-    async with stage.mail.slow(3), stage.visitor("Lost Mail", LOST) as somebody:
+    async with stage.mail.slow(6), stage.visitor("Lost Mail", LOST) as somebody:
         stage.notes["lost"] = somebody.welcome_id
         await until(lambda: is_active(stage, somebody.welcome_id), "the welcome mail is on its way")
         killed = await stage.kill_workers()
@@ -63,7 +63,7 @@ async def crash_takes_nothing_down(stage: Stage) -> str:
 async def lost_job_is_run_again(stage: Stage) -> str:
     """The mail that was on its way arrives all the same, and the log says that its worker was lost."""
     job_id = stage.notes["lost"]
-    state = await until(lambda: ended(stage, job_id), "the lost mail's job ends", 25)
+    state = await until(lambda: ended(stage, job_id), "the lost mail's job ends", 45)
     ensure(state is JobState.COMPLETED, "the lost mail's job has failed")
     seconds = time.monotonic() - stage.notes["killed"]
     job = await stage.queues.email.job(job_id)

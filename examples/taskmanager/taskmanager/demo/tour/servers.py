@@ -6,12 +6,18 @@ import os
 import signal
 import time
 
+from oxcart import Queue
+
 from ...contract import DIGEST_BATCH
 from ..stage import Stage, is_alive
 from ..watch import until
 from .look import NotHere, ensure
 
 ADDRESSES = [f"waiting{number}@example.com" for number in range(5)]
+
+
+async def nothing_is_active(queue: Queue) -> bool:
+    return (await queue.counts("active"))["active"] == 0
 
 
 async def jobs_survive(stage: Stage) -> str:
@@ -23,6 +29,7 @@ async def jobs_survive(stage: Stage) -> str:
     for address in ADDRESSES:
         async with stage.visitor("Waiting User", address):
             pass
+    await until(lambda: nothing_is_active(queue), "what was begun is done")
     before, scheduler = await queue.counts(), await queue.scheduler(DIGEST_BATCH)
     pid = await stage.redis_pid()
     killed = time.monotonic()
@@ -35,7 +42,7 @@ async def jobs_survive(stage: Stage) -> str:
     again = await queue.scheduler(DIGEST_BATCH)
     ensure(bool(scheduler and again and again.next == scheduler.next), "the scheduler is gone")
     await queue.resume()
-    await until(lambda: all(map(stage.mail.mails_to, ADDRESSES)), "the mails arrive that had waited")
+    await until(lambda: all(map(stage.mail.mails_to, ADDRESSES)), "the mails arrive that had waited", 45)
     waited = before["prioritized"] + before["waiting"]
     return (
         f"kill -9 {pid} (Redis): back after {seconds:.1f} s by its own watcher; {waited} waiting and "

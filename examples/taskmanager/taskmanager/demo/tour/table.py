@@ -16,7 +16,7 @@ from ..stage import Stage
 from . import answers, crons, dashboards, events, mails, notifications, payloads, pictures, processes, reports, servers
 from .look import NotHere
 
-WITHIN_S = 60
+WITHIN_S = 120
 """How long the look at one rule may take."""
 
 LEFT, MOST_WIDE = 38, 130
