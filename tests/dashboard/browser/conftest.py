@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,27 +124,19 @@ class Tab:
         await expect(self.page.locator(".loading")).to_have_count(0, timeout=SLOW_MS)
 
     async def go_by_keys(self, key: str, heading: str) -> None:
-        """Go to another page by `g` and a key. That is done within a second, or not at all: then once more."""
+        """Go to another page by `g` and a key: once more if more than a second passed between them."""
         shown = self.page.locator("h1")
-        for left in range(10, -1, -1):
-            await self.page.keyboard.press("g")
-            await self.page.keyboard.press(key)
-            try:
-                await expect(shown).to_contain_text(heading, timeout=SLOW_MS if left == 0 else 2_000)
-                return
-            except AssertionError:
-                if left == 0:
-                    raise
+        await self.press_until(["g", key], lambda timeout: expect(shown).to_contain_text(heading, timeout=timeout))
 
-    async def press_until(self, key: str, address: re.Pattern[str]) -> None:
-        """Press a key that leads to another address: once more if nobody listened for it yet."""
-        for left in range(10, -1, -1):
-            await self.page.keyboard.press(key)
+    async def press_until(self, keys: Iterable[str], seen: Callable[[float], Awaitable[None]]) -> None:
+        """Press keys until what they do is seen, in so many ms: once more if nobody listened for them yet."""
+        for tries_left in (2, 1, 0):
+            for key in keys:
+                await self.page.keyboard.press(key)
             try:
-                await expect(self.page).to_have_url(address, timeout=SLOW_MS if left == 0 else 2_000)
-                return
+                return await seen(SLOW_MS / 4)
             except AssertionError:
-                if left == 0:
+                if not tries_left:
                     raise
 
     async def fine(self) -> None:

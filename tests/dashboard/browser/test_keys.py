@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 from playwright.async_api import Page, expect
@@ -56,11 +55,8 @@ async def test_slash_goes_to_the_filter_and_letters_there_are_letters(site: Site
 async def test_a_job_is_opened_from_its_list_by_keys(site: Site) -> None:
     tab = await site.open("/queues/email?state=failed")
     links = tab.page.get_by_role("table", name="Jobs").locator("a.jobs-link")
-    for number in range(2):
-        async with asyncio.timeout(20):
-            # Again, if nobody listened for it yet.
-            while not await links.nth(number).evaluate("(one) => one === document.activeElement"):
-                await tab.page.keyboard.press("j")
+    for link in (links.nth(0), links.nth(1)):
+        await tab.press_until("j", lambda timeout, link=link: expect(link).to_be_focused(timeout=timeout))
     await tab.page.keyboard.press("Enter")
     await expect(tab.page).to_have_url(re.compile(r"/job\?"))
     await tab.settled()

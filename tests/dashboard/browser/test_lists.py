@@ -195,7 +195,8 @@ async def test_a_job_leads_back_to_its_place_in_the_list_also_after_walking_on(s
     await page.keyboard.press("Enter")
     for name in ("n50", "n51"):
         await page.get_by_role("link", name="Next job").wait_for()
-        await tab.press_until("j", re.compile(rf"id={int(name[1:]) + 1}&"))
+        address = re.compile(rf"id={int(name[1:]) + 1}&")
+        await tab.press_until("j", lambda timeout, address=address: expect(page).to_have_url(address, timeout=timeout))
         await expect(page.locator("h1")).to_contain_text(name)
     await page.keyboard.press("u")
     await expect(page).to_have_url(re.compile("start=50"))
