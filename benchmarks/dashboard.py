@@ -384,7 +384,7 @@ def tables(theirs: Side, mine: Side, jobs: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000, help="how many jobs the large queue has")
-    parser.add_argument("--seconds", type=int, default=30, help="how long commands are counted, each time")
+    parser.add_argument("--seconds", type=int, default=60, help="how long commands are counted, each time")
     parser.add_argument("--load", metavar="URL", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.load:

@@ -93,11 +93,12 @@ def _event(fields: dict[str, str]) -> dict[str, str]:
 
 async def _due(redis: Redis, key: str, due: int) -> str:
     """When a delayed job is due, by its `delay`: counted from when it was made, or from what happened to it later."""
-    made, delay = [int(text or 0) for text in await redis.hmget(key, "timestamp", "delay")]  # pyright: ignore
+    asked = await redis.hmget(key, "timestamp", "delay", "ats")  # pyright: ignore
+    made, delay, starts = [int(text or 0) for text in asked]
     since = due - delay - made
-    if since == 0:
+    if since == 0 and not starts:  # one that was tried may have been so in the millisecond in which it was made
         return f"{delay} ms after it was made"
-    return f"{delay} ms after a later moment" if 0 < since < LATER_MS else f"{due - made} ms after it was made"
+    return f"{delay} ms after a later moment" if 0 <= since < LATER_MS else f"{due - made} ms after it was made"
 
 
 def _arrays_as_node_has_them(value: Any) -> Any:

@@ -18,6 +18,8 @@ from oxcart.dashboard.audit import KEPT, KEPT_REFUSED, Journal, action_of, targe
 from oxcart.dashboard.board import Board
 from oxcart.dashboard.handlers import acting, bulk
 from oxcart.dashboard.routes import ROUTES
+from oxcart.sync import Queue as BlockingQueue
+from tests.conftest import RedisServer
 from tests.dashboard.conftest import Open, ask_for
 from tests.hands import Hands
 
@@ -231,6 +233,24 @@ async def test_data_are_replaced_if_they_are_still_what_was_seen(board: Board, q
     await acting.data(board, ask_for(queue.name, {"id": job.id, "data": None}))
     await job.refresh()
     assert job.data is None
+
+
+async def test_data_that_change_at_the_last_moment_are_not_lost(
+    board: Board, queue: Queue, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await queue.add("x", {"n": 1})
+
+    def meanwhile(*_: Any) -> None:
+        with BlockingQueue(queue.name, connection=redis_server.url) as other:
+            found = other.job(job.id)
+            assert found is not None
+            found.update_data({"n": 5})
+
+    monkeypatch.setattr(board.forms, "check", meanwhile)
+    late = acting.data(board, ask_for(queue.name, {"id": job.id, "data": {"n": 2}, "was": {"n": 1}}))
+    assert await refusal(late) == (409, "conflict")
+    await job.refresh()
+    assert job.data == {"n": 5}
 
 
 async def test_a_mask_is_never_stored_and_what_it_hides_never_lost(board: Board, queue: Queue) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ... import DamagedJob, InvalidState, Job, JobState, Queue
+from ...protocol import wire
+from ...protocol.calls import change
 from .. import shapes
 from ..ask import Ask, Refusal, invalid, not_found
 from ..board import Board
@@ -209,10 +211,12 @@ async def _change_data(board: Board, ask: Ask, queue: Queue, job: Job) -> None:
     _, masked = rows.redacted(board, queue.name, job.data)
     if masked and not ask.access.may("reveal"):
         raise Refusal(409, "refused", "Some of these data are hidden from you, so you can't replace them.")
-    if "was" in ask.body and ask.body["was"] != job.data:
-        raise Refusal(409, "conflict", "The data have changed since you read them. Look again.")
     board.forms.check(queue.name, job.name, ask.body["data"])
-    await job.update_data(ask.body["data"])
+    text = wire.encode(ask.body["data"], f"the data of job {job.id}")
+    was = job.record.fields.get("data", "") if "was" in ask.body else ""
+    same = ask.body.get("was", job.data) == job.data
+    if not same or not await board.connection.run(change.update_data(queue.keys, job.id, text, was)):
+        raise Refusal(409, "conflict", "The data have changed since you read them. Look again.")
 
 
 def _refuse_masked(value: Any) -> None:

@@ -15,10 +15,10 @@ def update_progress(keys: Keys, job_id: str, progress: str) -> Call[None]:
     return call("update_progress", keys, read, prefix=keys.prefix, id=job_id, progress=progress)
 
 
-def update_data(keys: Keys, job_id: str, data: str) -> Call[None]:
-    """Replace a job's data, given as JSON."""
-    read = unless_refused(keys, job_id, nothing)
-    return call("update_data", keys, read, prefix=keys.prefix, id=job_id, data=data)
+def update_data(keys: Keys, job_id: str, data: str, was: str = "") -> Call[bool]:
+    """Replace a job's data, given as JSON; false if they are no longer `was`, and are left as they are."""
+    read = unless_refused(keys, job_id, bool)
+    return call("update_data", keys, read, prefix=keys.prefix, id=job_id, data=data, was=was)
 
 
 def add_log(keys: Keys, job_id: str, line: str, keep: int) -> Call[int]:
