@@ -10,7 +10,7 @@ for which this can't be said (its run was removed, or there was no scheduler yet
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from ... import OptionsError, Queue, Scheduler
@@ -27,10 +27,7 @@ async def runs(board: Board, queue: Queue, schedulers: Sequence[Scheduler], most
         if len(times) % 20 == 0:
             await asyncio.sleep(0)  # patterns take a millisecond each, when they are reckoned first
     found = await direct.runs(board, queue, [run_id(name, at) for name, some in times.items() for at in some])
-    return {
-        scheduler.id: _told(scheduler, [(at, found.get(run_id(scheduler.id, at))) for at in times[scheduler.id]])
-        for scheduler in schedulers
-    }
+    return {scheduler.id: _told(scheduler, times[scheduler.id], found) for scheduler in schedulers}
 
 
 _SKIPPED = {f'{{"skipped":"{why}"}}': why for why in ("missed", "overlap")}
@@ -42,24 +39,24 @@ def run_id(scheduler: str, at: int) -> str:
     return f"repeat:{scheduler}:{at}"
 
 
-def _told(scheduler: Scheduler, some: Sequence[tuple[int, direct.Ran | None]]) -> list[shapes.Run]:
+def _told(scheduler: Scheduler, times: Sequence[int], found: Mapping[str, direct.Ran]) -> list[shapes.Run]:
     """The runs that are there, and the times between them that were missed."""
     told: list[shapes.Run] = []
     passed = 0
-    for at, ran in some:
-        job_id = rows.sendable(run_id(scheduler.id, at))
-        if ran is not None:
+    for at in times:
+        job_id = run_id(scheduler.id, at)
+        if (ran := found.get(job_id)) is not None:
             told.append(_run(job_id, at, ran))
             # Of one that was taken again it isn't known when it was first; and each run may be made up for, or be to.
             passed = 0 if ran.starts != 1 or scheduler.missed == "all" else ran.started or 0
         elif at <= passed:
-            told.append({"id": job_id, "at": at, "state": "missed", "took": None, "skipped": None})
+            told.append({"id": rows.sendable(job_id), "at": at, "state": "missed", "took": None, "skipped": None})
     return told
 
 
 def _run(job_id: str, at: int, ran: direct.Ran) -> shapes.Run:
     took = None if ran.started is None or ran.finished is None else max(ran.finished - ran.started, 0)
-    return {"id": job_id, "at": at, "state": ran.state, "took": took, "skipped": _SKIPPED.get(ran.value)}
+    return {"id": rows.sendable(job_id), "at": at, "state": ran.state, "took": took, "skipped": _SKIPPED.get(ran.value)}
 
 
 def _times(scheduler: Scheduler, most: int) -> list[int]:
