@@ -13,8 +13,7 @@ from oxcart import Backoff, Job, JobSpec, Keep, Queue, Unrecoverable
 from tests.conftest import RunWorker, wait_until
 from tests.dumps import dump
 from tests.interop.peer import NodeError, Peer
-from tests.interop.test_together import idle
-from tests.traps.wire import taken_at
+from tests.seen import idle, taken_at
 
 pytestmark = pytest.mark.interop
 

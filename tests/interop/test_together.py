@@ -15,7 +15,7 @@ from oxcart import Backoff, Job, JobSpec, Keep, Queue, RateLimit, Worker
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.dumps import dump
 from tests.interop.peer import NodeError, Peer
-from tests.traps.wire import taken_at
+from tests.seen import idle, taken_at
 
 pytestmark = pytest.mark.interop
 
@@ -31,17 +31,6 @@ async def settled(queue: Queue, count: int, timeout: float = 30) -> None:
 
 async def told(redis: Redis, queue: Queue) -> list[dict[str, str]]:
     return [fields for _, fields in await redis.xrange(f"bull:{queue.name}:events")]  # pyright: ignore
-
-
-async def idle(redis: Redis, queue: Queue, workers: int = 1) -> None:
-    """Wait until so many workers of the queue wait for work."""
-    name = queue.keys.client_name(None)
-
-    async def waiting() -> bool:
-        clients: list[dict[str, str]] = await redis.client_list()  # pyright: ignore
-        return workers == sum(client["name"].startswith(name) and client["cmd"] == "bzpopmin" for client in clients)
-
-    await wait_until(waiting)
 
 
 async def python_says(job: Job) -> dict[str, str]:

@@ -31,7 +31,7 @@ from oxcart.clock import system_clock
 from oxcart.worker import supply
 from oxcart.worker.execution import Ending
 from tests.conftest import RunWorker, wait_until
-from tests.traps.wire import taken_at
+from tests.seen import idle, taken_at
 
 
 async def ends(job: Job, state: JobState | str, timeout: float = 30) -> Job:
@@ -682,12 +682,7 @@ async def test_two_idle_workers_share_a_burst(
     for name in "ab":
         await run_worker(make(name), concurrency=10)
 
-    async def both_wait() -> bool:
-        clients: list[dict[str, str]] = await redis.client_list()  # pyright: ignore
-        name = queue.keys.client_name(None)
-        return sum(client["name"] == name and client["cmd"] == "bzpopmin" for client in clients) == 2
-
-    await wait_until(both_wait)
+    await idle(redis, queue, workers=2)
     await queue.add_bulk([JobSpec("x") for _ in range(10)])
     await wait_until(lambda: len(runs) == 10)
     all_run.set()

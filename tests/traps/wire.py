@@ -116,12 +116,6 @@ class Wire:
         return self.key(job.id)
 
 
-async def taken_at(redis: Any, queue: Queue) -> list[int]:
-    """When jobs of a queue were taken, in ms of the server's clock: where a limit holds, and no process is late."""
-    events = await redis.xrange(f"bull:{queue.name}:events")
-    return [int(entry.partition("-")[0]) for entry, fields in events if fields["event"] == "active"]
-
-
 def now() -> int:
     return time.time_ns() // 1_000_000
 
