@@ -212,6 +212,35 @@ async def test_a_module_that_raises_at_the_first_start_is_told_once_and_ends_the
     assert "importlib" not in answer.stderr and "a new one starts" not in answer.stderr
 
 
+SLOW_TO_FAIL = """
+import os, pathlib, sys, time
+
+other = pathlib.Path("other.pid")
+if sys.argv[sys.argv.index("--slot") + 1] == "1":
+    other.with_suffix(".new").write_text(str(os.getpid()))
+    other.with_suffix(".new").rename(other)
+else:
+    while not other.exists():
+        time.sleep(0.01)
+    try:
+        while True:  # until the supervisor has seen its end
+            os.kill(int(other.read_text()), 0)
+            time.sleep(0.01)
+    except ProcessLookupError:
+        time.sleep(0.3)
+raise RuntimeError("the table is missing")
+"""
+
+
+async def test_a_module_that_raises_in_another_process_first_is_still_told_whole(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(SLOW_TO_FAIL)
+    command = [sys.executable, "-m", "oxcart.cli.main", "worker", "broken:worker", "--processes", "2"]
+    answer = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert answer.stderr.count('raise RuntimeError("the table is missing")') == 1
+    assert "a new one starts" not in answer.stderr
+
+
 async def test_a_module_that_raises_later_is_tried_again(folder: Path, queue: Queue, commands: list[Command]) -> None:
     source = folder / "jobs.py"
     good = source.read_text()

@@ -77,10 +77,13 @@ class Supervisor:
                 self._changed.clear()
                 await self._first_of(self._changed, self._stopping)
                 continue
-            if code == USAGE or (code == UNLOADABLE and not self._proven):
-                self._give_up(USAGE if code == USAGE else 1)
+            if code == USAGE:
+                self._give_up(USAGE)
                 return
-            self._proven = True
+            if code != UNLOADABLE:
+                self._proven = True
+            elif not self._proven and await self._first_decides(slot):
+                return
             short_lives = short_lives + 1 if time.monotonic() - born < SHORT_LIFE_S else 0
             if short_lives > MOST_SHORT_LIVES:
                 log.error("worker process %d ended %d times in a row right after its start", slot, short_lives)
@@ -102,6 +105,17 @@ class Supervisor:
         if self._stopping.is_set():
             child.send_signal(signal.SIGTERM)  # it alone: a second signal would make the others insist
         return child
+
+    async def _first_decides(self, slot: int) -> bool:
+        """Whether what can't be loaded at the first start ends all: process 0 decides, which says the whole of it.
+
+        Stopped by the end of another that was quicker, it would have said nothing.
+        """
+        if slot == 0:
+            self._give_up(1)
+        else:
+            await self._first_of(self._stopping, timeout=SHORT_LIFE_S)
+        return self._stopping.is_set()
 
     def _give_up(self, code: int) -> None:
         self._exit_code = code
