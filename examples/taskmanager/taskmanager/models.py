@@ -65,6 +65,17 @@ class Login(Base):
     expires_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class Try(Base):
+    """Somebody has tried to log in, and not given the right password since."""
+
+    __tablename__ = "tries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(String(64), index=True)
+    """The hash of the address that was given, whether anybody has it or not."""
+    made_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
 class Project(Base):
     """What tasks belong to, and what a report is divided by."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
-from . import logins, passwords
+from . import logins, passwords, tries
 from .models import Attachment, Comment, Project, Report, Task, User
 from .pictures import Look
 from .queues import Queues
@@ -37,10 +37,16 @@ async def register(
 
 
 async def log_in(session: AsyncSession, email: str, password: str) -> str | None:
-    """Log a user in: the token for their cookie, or None if the address or the password is wrong."""
-    user = await session.scalar(select(User).where(User.email == email.strip().lower()))
+    """Log a user in: the token for their cookie, or None if the address or the password is wrong.
+
+    After too many wrong ones it raises `tries.TooMany`, whatever the password.
+    """
+    email = email.strip().lower()
+    user = await session.scalar(select(User).where(User.email == email))
+    await tries.begin(session, email)
     if not await passwords.fits(password, user.password_hash if user else None) or user is None:
         return None
+    await tries.forget(session, email)
     token = await logins.log_in(session, user)
     await session.commit()
     return token

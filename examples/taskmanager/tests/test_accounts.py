@@ -17,8 +17,9 @@ from sqlalchemy import select, update
 
 from taskmanager.app import create_app
 from taskmanager.db import Database
-from taskmanager.models import Login
+from taskmanager.models import Login, Try
 from taskmanager.settings import Settings
+from taskmanager.tries import MOST, WITHIN
 
 CREDENTIALS = {"email": "ada@example.com", "password": "engine-1843"}
 
@@ -115,6 +116,48 @@ async def test_hashing_holds_up_nobody_else(api: httpx.AsyncClient, monkeypatch:
     await api.post("/auth/join", data=CREDENTIALS | {"name": "Ada"})
     await log_in(api)
     assert threads and threading.get_ident() not in threads
+
+
+async def guess(api: httpx.AsyncClient, times: int, email: str = "ada@example.com") -> list[int]:
+    guesses = [{"email": email, "password": f"guess-{n}"} for n in range(times)]
+    return [(await api.post("/auth/session", json=one)).status_code for one in guesses]
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
+async def test_who_guesses_a_password_is_stopped(api: httpx.AsyncClient, register: Register, email: str) -> None:
+    await register()
+
+    assert await guess(api, MOST + 2, email) == [401] * MOST + [429] * 2
+
+
+async def test_after_too_many_guesses_the_right_password_has_to_wait_too(
+    api: httpx.AsyncClient, register: Register, database: Database
+) -> None:
+    await register()
+    await guess(api, MOST)
+
+    refused = await log_in(api)
+    assert refused.status_code == 429 and "too many wrong passwords" in refused.text
+    assert 0 < int(refused.headers["retry-after"]) <= WITHIN.total_seconds()
+
+    async with database.sessions() as session:
+        await session.execute(update(Try).values(made_at=datetime.now(UTC) - WITHIN))
+        await session.commit()
+    assert (await log_in(api)).status_code == 303
+
+
+async def test_guesses_at_one_address_do_not_keep_others_out(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+    await guess(api, MOST, "grace@example.com")
+
+    assert (await log_in(api)).status_code == 303
+
+
+async def test_who_mistypes_now_and_then_is_never_stopped(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+    for _ in range(2):
+        assert await guess(api, MOST - 1) == [401] * (MOST - 1)
+        assert (await log_in(api)).status_code == 303
 
 
 async def test_programs_log_in_and_out(api: httpx.AsyncClient, register: Register) -> None:

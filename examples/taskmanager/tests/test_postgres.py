@@ -18,6 +18,7 @@ from taskmanager.db import Database
 from taskmanager.demo.inbox import Inbox
 from taskmanager.models import Base
 from taskmanager.settings import Settings
+from taskmanager.tries import MOST
 from taskmanager.worker import email_worker, image_worker, report_worker
 
 pytestmark = pytest.mark.postgresql
@@ -62,6 +63,13 @@ async def test_all_of_it_works_on_postgresql(
         await visitor.page(path)
     again = {"name": "Ada", "email": "ADA@example.com", "password": "engine-1843"}
     assert (await api.post("/auth/register", json=again)).status_code == 409
+
+
+async def test_who_guesses_a_password_is_stopped_on_postgresql_too(api: httpx.AsyncClient, register: Register) -> None:
+    await register()
+    guess = {"email": "ada@example.com", "password": "a guess"}
+    answers = [(await api.post("/auth/session", json=guess)).status_code for _ in range(MOST + 1)]
+    assert answers == [401] * MOST + [429]
 
 
 async def test_a_server_that_was_started_again_is_noticed_by_nobody(

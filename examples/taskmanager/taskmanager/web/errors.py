@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
 from ..db import Unstorable
+from ..tries import TooMany
 from .pages.frame import show, wants_page
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def handle(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Unstorable, _unstorable)
+    app.add_exception_handler(TooMany, _too_many)
     app.add_exception_handler(ConnectionFailed, _redis_away)
     # A driver that finds no database says so with an error of the system; a full disk is one, too.
     for kind in (DBAPIError, NoConnection, OSError):
@@ -51,6 +53,13 @@ async def _refused(request: Request, error: Exception) -> Response:
             return RedirectResponse(f"/auth/login?next={here}", 303)
         return show(request, "error.html", error.status_code, title=error.detail, texts=[])
     return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+async def _too_many(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooMany)
+    answer = _said(request, 429, "Not at the moment", str(error))
+    answer.headers["retry-after"] = str(error.wait_s)
+    return answer
 
 
 async def _redis_away(request: Request, error: Exception) -> Response:
