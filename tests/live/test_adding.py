@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Backoff, ConnectionFailed, JobOptions, JobSpec, JobState, OptionsError, PayloadError, Queue
+from oxcart import (
+    Backoff,
+    ConnectionFailed,
+    Flow,
+    FlowProducer,
+    JobOptions,
+    JobSpec,
+    JobState,
+    OptionsError,
+    PayloadError,
+    Queue,
+)
 from oxcart.aio.adder import Adder
 from oxcart.aio.transport import Link
 from tests.conftest import RedisServer
@@ -168,6 +179,23 @@ async def test_an_add_to_a_frozen_server_fails_in_time_and_those_after_it_too(fr
         fragile_server.thaw()
 
 
+async def test_flows_and_schedulers_for_a_frozen_server_fail_in_time_too(fragile_server: RedisServer) -> None:
+    async with (
+        Queue("q", connection=fragile_server.url, timeout=1) as queue,
+        FlowProducer(connection=fragile_server.url, timeout=1) as flows,
+    ):
+        await queue.add("before")
+        await flows.add(Flow("q", "before"))
+        fragile_server.freeze()
+        started = asyncio.get_running_loop().time()
+        answers = await asyncio.gather(
+            flows.add(Flow("q", "x")), queue.upsert_scheduler("s", every=60), return_exceptions=True
+        )
+        assert asyncio.get_running_loop().time() - started < 4.5  # less than the deadline of a call
+        assert [type(answer) for answer in answers] == [ConnectionFailed] * 2
+        fragile_server.thaw()
+
+
 async def test_an_add_by_choice_waits_for_redis(fragile_server: RedisServer) -> None:
     async with Queue("q", connection=fragile_server.url, timeout=None) as queue:
         await queue.add("before")
@@ -187,6 +215,22 @@ async def test_a_queue_made_outside_a_loop_works_in_two_loops_one_after_the_othe
         return asyncio.run(_count_and_close(queue))
 
     assert await asyncio.to_thread(use) == 2
+
+
+async def test_a_queue_is_closed_in_another_loop_than_the_one_that_ended_while_it_added(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Queue("q", connection=redis_server.url)
+
+    async def leave_behind() -> None:
+        await queue.count()
+        monkeypatch.setattr(Link, "post", lambda *_: None)  # pyright: ignore[reportUnknownLambdaType]
+        asyncio.ensure_future(queue.add("never answered"))  # noqa: RUF006
+        await asyncio.sleep(0.1)
+        queue._connection.transport.drop("end of this loop")  # pyright: ignore[reportPrivateUsage]
+
+    await asyncio.to_thread(asyncio.run, leave_behind())
+    await asyncio.wait_for(queue.close(), 30)
 
 
 async def _add(queue: Queue) -> None:

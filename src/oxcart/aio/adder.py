@@ -87,7 +87,9 @@ class Adder:
         return await self._all_of(answers, len(jobs))
 
     async def close(self) -> None:
-        """Wait until what was handed in is sent or given up."""
+        """Wait until what was handed in is sent or given up; not for what went with another event loop."""
+        if self._loop is not asyncio.get_running_loop():
+            return
         waiting = [request.answer for request in self._requests]
         waiting += [request.answer for lane in self._lanes for request in lane.requests]
         if waiting:

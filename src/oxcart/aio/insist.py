@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 from ..backoff import growing_pauses
 from ..errors import ConnectionFailed, is_log_in_refused
-from ..protocol.call import Call
+from ..protocol.address import masked
+from ..protocol.call import Call, Command
 from .connection import Connection
+from .reader import within
 
 Reply = TypeVar("Reply")
 
 
-async def insist(connection: Connection, call: Call[Reply], deadline: float | None) -> Reply:
-    """The answer to a call; `ConnectionFailed` if there is none before `deadline` (by `time.monotonic`).
+async def insist(
+    connection: Connection,
+    call: Call[Reply] | Command[Reply],
+    deadline: float | None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Reply:
+    """The answer to a call; `ConnectionFailed` if there is none before `deadline` (by `time.monotonic`), or `stopped`.
 
-    A refused log-in is told at once, as it stays refused.
+    A refused log-in is told at once, as it stays refused. With no time left there is one try all the same: what has
+    been done half is worse than what comes late.
     """
     pauses = growing_pauses()
     while True:
+        left_s = None if deadline is None else deadline - time.monotonic()
         try:
-            return await connection.run(call)
+            return await within(left_s if left_s is None or left_s > 0 else None, connection.run(call))
+        except TimeoutError:
+            raise ConnectionFailed(f"no answer from Redis at {masked(connection.url)} in time") from None
         except ConnectionFailed as error:
             if is_log_in_refused(error):
                 raise
             pause = next(pauses)
-            if deadline is not None and time.monotonic() + pause > deadline:
+            if stopped() or (deadline is not None and time.monotonic() + pause > deadline):
                 raise
             await asyncio.sleep(pause)

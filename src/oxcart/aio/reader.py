@@ -10,16 +10,12 @@ from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
 from ..errors import ConnectionFailed, OptionsError, OxcartError, is_forbidden
-from ..protocol.backlog import Backlog, Batch, cursors, rest_s
+from ..protocol.backlog import GLANCE_MS, Backlog, Batch, block_ms, cursors, rest_s
 from ..protocol.calls.watch import NEWEST, Entry, last_id, order, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
 
 log = logging.getLogger("oxcart.events")
-
-BLOCK_MS = 10_000
-GLANCE_MS = 20
-"""How long a read waits while somebody reads slowly, who may want more at any moment."""
 
 Value = TypeVar("Value")
 
@@ -159,11 +155,11 @@ class Reader:
         if not wanted:
             await asyncio.sleep(GLANCE_MS / 1000)  # all have enough for now
             return
-        block_ms = BLOCK_MS if all(subscription.hungry for subscription in self._subscriptions) else GLANCE_MS
-        command = read_streams(wanted, block_ms)
+        wait_ms = block_ms(self._subscriptions)
+        command = read_streams(wanted, wait_ms)
         self._reading = wanted
         try:
-            reply = await own.execute_on(link, *command.command(), timeout=block_ms / 1000 + 2)
+            reply = await own.execute_on(link, *command.command(), timeout=wait_ms / 1000 + 2)
         finally:
             self._reading = {}
         found = command.read(reply)
@@ -186,6 +182,7 @@ class Reader:
 
     async def _find_guilty(self, own: Transport) -> None:
         """A stream that can't be read spoils the read of all: who listens to it is told, and the others go on."""
+        found = False
         for key, cursor in cursors(self._subscriptions).items():
             command = read_streams({key: cursor}, None)
             try:
@@ -193,9 +190,12 @@ class Reader:
             except OxcartError as error:
                 if isinstance(error, ConnectionFailed) and not is_forbidden(error):
                     return
+                found = True
                 for subscription in self._subscriptions:
                     if subscription.key == key:
                         subscription.fail(error)
+        if not found:
+            await asyncio.sleep(GLANCE_MS / 1000)  # each can be read, and all at once can't: they are read so
 
 
 class Background:

@@ -188,7 +188,15 @@ class Transport:
         if self._opening is None or self._opening.done():
             self._opening = loop.create_task(self._open())
             self._opening.add_done_callback(_retrieve)
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if opening.cancelled() and task is not None and not task.cancelling():
+                # It is not we who were cancelled: `close` has given the attempt up.
+                raise ConnectionFailed(f"the connection to Redis at {masked(self.url)} was closed") from None
+            raise
 
     async def execute(self, *command: Argument, timeout: float | None = None) -> Any:
         """Run one command. Error replies are raised, by class."""

@@ -49,6 +49,8 @@ class Backlog:
         self.cursor = position
         """The id of the last event that was read for it."""
         self.entries: deque[Entry] = deque()
+        self.begun = False
+        """Whether anybody has asked for an event of it."""
         self.closed = False
         self.error: OxcartError | None = None
         """Why its stream can't be read any more."""
@@ -74,6 +76,7 @@ class Backlog:
 
     def pop(self) -> Entry | None:
         """The next event; None when it is closed. Raises its error after what was read before."""
+        self.begun = True
         if self.closed:
             return None
         if not self.entries and self.error is not None:
@@ -81,6 +84,21 @@ class Backlog:
         entry = self.entries.popleft()
         self.position = entry.id
         return entry
+
+
+BLOCK_MS = 10_000
+DOZE_MS = 1_000
+"""How long a read waits beside somebody who has all he can hold and has not begun to read."""
+GLANCE_MS = 20
+"""How long a read waits while somebody reads slowly, who may want more at any moment."""
+
+
+def block_ms(backlogs: Iterable[Backlog]) -> int:
+    """How long the next read can wait for events."""
+    begun = [backlog.begun for backlog in backlogs if not backlog.hungry and backlog.error is None]
+    if not begun:
+        return BLOCK_MS
+    return GLANCE_MS if any(begun) else DOZE_MS
 
 
 def rest_s(backlogs: Iterable[Backlog]) -> float:

@@ -7,12 +7,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..clock import Clock, system_clock
 from ..errors import ConnectionFailed, JobFailed, JobNotFound, OptionsError
 from ..options import Duration, JobOptions, Parent, check, check_range, flag, milliseconds, whole
 from ..protocol import wire
+from ..protocol.call import Call, Command
 from ..protocol.calls import change, family, read, watch
 from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
@@ -21,6 +22,7 @@ from ..protocol.states import JobState
 from .connection import Connection
 from .demand import demand
 from .gently import Gently
+from .insist import insist
 from .reader import Subscription, finished, within
 from .removal import remove
 
@@ -33,6 +35,9 @@ LOOK_BACK = 3
 
 MANY_CHILDREN = 500
 """How many children one read brings."""
+
+
+Reply = TypeVar("Reply")
 
 
 class Stoppable(Protocol):
@@ -295,7 +300,7 @@ class Job:
         found: list[Job] = []
         for reference in (self.dependencies()).all:
             place = family.place_of(reference)
-            [record] = self._connection.run(read.jobs(place.keys, [place.id]))
+            [record] = self._ask(read.jobs(place.keys, [place.id]))
             if record is not None:
                 found.append(show(record, place.keys, self._connection, self._clock))
         return found
@@ -321,7 +326,7 @@ class Job:
 
     def dependency_counts(self) -> dict[str, int]:
         """How many children it has that are `processed`, `unprocessed`, `ignored` and `failed`."""
-        return self._connection.run(family.count_dependencies(self.keys, self.id))
+        return self._ask(family.count_dependencies(self.keys, self.id))
 
     def remove_unprocessed_children(self) -> int:
         """Remove the children that it still waits for, with all below them; it goes on when none is left.
@@ -355,7 +360,7 @@ class Job:
         text = self.record.fields.get(field)
         if text is None:
             value = wire.encode(finished(function(*args)), f"the result of step {name!r} of job {self.id}")
-            text = self._connection.run(family.keep_step(self.keys, self.id, name, value))
+            text = self._ask(family.keep_step(self.keys, self.id, name, value))
             self.record.fields[field] = text
         return wire.decode(text)
 
@@ -365,7 +370,7 @@ class Job:
             cursor = "0"
             while True:
                 call = family.dependencies(self.keys, self.id, kind, cursor, MANY_CHILDREN)
-                cursor, some = self._connection.run(call)
+                cursor, some = self._ask(call)
                 found.take_in(kind, some)
                 if cursor == "0":
                     break
@@ -376,7 +381,7 @@ class Job:
         for at, kind in enumerate(kinds):
             while len(found.all) < count:
                 call = family.dependencies(self.keys, self.id, kind, position, count - len(found.all))
-                position, some = self._connection.run(call)
+                position, some = self._ask(call)
                 found.take_in(kind, some)
                 if position == "0":
                     break
@@ -387,15 +392,25 @@ class Job:
                 break
         return found
 
+    def _ask(self, call: Call[Reply] | Command[Reply]) -> Reply:
+        """Run a call that is safe to send again. In a worker until it is answered, or the attempt is stopped.
+
+        A Redis that is away for a moment shall fail no attempt, nor have a step done twice.
+        """
+        attempt = self.attempt
+        if attempt is None:
+            return self._connection.run(call)
+        return insist(self._connection, call, None, lambda: attempt.stopped)
+
     # ------------------------------------------------------------------------------------------------ changing
 
     def state(self) -> JobState:
         """Where it is now."""
-        return self._connection.run(read.state(self.keys, self.id))
+        return self._ask(read.state(self.keys, self.id))
 
     def refresh(self) -> None:
         """Read it again."""
-        [record] = self._connection.run(read.jobs(self.keys, [self.id]))
+        [record] = self._ask(read.jobs(self.keys, [self.id]))
         if record is None:
             raise JobNotFound(f"job {self.id} of {self.queue_name} does not exist (any more)", self.id, -1)
         self.record = record
@@ -403,15 +418,18 @@ class Job:
     def update_progress(self, progress: Any) -> None:
         """Store how far it is: any JSON value. `PayloadError` if it is none."""
         text = wire.encode(progress, f"the progress of job {self.id}")
-        self._connection.run(change.update_progress(self.keys, self.id, text))
+        self._ask(change.update_progress(self.keys, self.id, text))
         self.record.fields["progress"] = text
         if self.on_progress is not None:
             self.on_progress(self, progress)
 
     def log(self, text: str) -> int:
-        """Add a line to its log; answers how many are kept."""
+        """Add a line to its log; answers how many are kept.
+
+        In a worker it is sent again if the connection breaks, and may be there twice then.
+        """
         keep = _readable(lambda: self.record.options.keep_logs, 0)
-        return self._connection.run(change.add_log(self.keys, self.id, wire.sendable(str(text)), keep))
+        return self._ask(change.add_log(self.keys, self.id, wire.sendable(str(text)), keep))
 
     def logs(self, start: int = 0, end: int = -1) -> list[str]:
         """Its log lines, oldest first."""
@@ -426,7 +444,7 @@ class Job:
     def update_data(self, data: Any) -> None:
         """Replace its data by any JSON value, in whatever state it is. `PayloadError` if it is none."""
         text = wire.encode(data, f"the data of job {self.id}")
-        self._connection.run(change.update_data(self.keys, self.id, text))
+        self._ask(change.update_data(self.keys, self.id, text))
         self.record.fields["data"] = text
         self.record.data = data
 

@@ -12,16 +12,12 @@ from typing import Any, TypeVar
 
 from ..backoff import growing_pauses
 from ..errors import ConnectionFailed, OptionsError, OxcartError, is_forbidden
-from ..protocol.backlog import Backlog, Batch, cursors, rest_s
+from ..protocol.backlog import BLOCK_MS, GLANCE_MS, Backlog, Batch, block_ms, cursors, rest_s
 from ..protocol.calls.watch import NEWEST, Entry, last_id, read_streams
 from ..protocol.keys import Keys
 from .transport import Transport
 
 log = logging.getLogger("oxcart.events")
-
-BLOCK_MS = 10_000
-GLANCE_MS = 20
-"""How long a read waits while somebody reads slowly, who may want more at any moment."""
 
 Value = TypeVar("Value")
 
@@ -120,11 +116,11 @@ class _Reading:
         with self._lock:
             self._begun = self._wanted
             wanted = cursors(self.subscriptions)
-            all_hungry = all(subscription.hungry for subscription in self.subscriptions)
+            wait_ms = block_ms(self.subscriptions)
         if not wanted:
             time.sleep(GLANCE_MS / 1000)  # all have enough for now
             return
-        command = read_streams(wanted, BLOCK_MS if all_hungry else GLANCE_MS)
+        command = read_streams(wanted, wait_ms)
         found = command.read(self._own.execute(*command.command()))
         self._hand_out(found)
         if found:
@@ -147,6 +143,7 @@ class _Reading:
         """A stream that can't be read spoils the read of all: who listens to it is told, and the others go on."""
         with self._lock:
             wanted = cursors(self.subscriptions)
+        found = False
         for key, cursor in wanted.items():
             command = read_streams({key: cursor}, None)
             try:
@@ -154,9 +151,12 @@ class _Reading:
             except OxcartError as error:
                 if isinstance(error, ConnectionFailed) and not is_forbidden(error):
                     return
+                found = True
                 for subscription in self.listeners():
                     if subscription.key == key:
                         subscription.fail(error)
+        if not found:
+            time.sleep(GLANCE_MS / 1000)  # each can be read, and all at once can't: they are read so
 
 
 class Reader:

@@ -628,6 +628,18 @@ async def test_where_nobody_listens_the_error_names_the_address(kind: str, serve
             await ask(kind, url)
 
 
+async def test_who_waits_for_a_connection_that_is_closed_is_told_so_and_not_cancelled() -> None:
+    with socket.socket() as silent:  # who connects is never answered
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        connection = Connection(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        asking = asyncio.create_task(Queue("q", connection=connection).counts())
+        await wait_until(lambda: connection.transport._opening is not None)  # pyright: ignore[reportPrivateUsage]
+        await connection.close()
+        with pytest.raises(ConnectionFailed, match="was closed"):
+            await asking
+
+
 # ----------------------------------------------------------------------------------------------------------- clusters
 
 

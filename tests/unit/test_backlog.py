@@ -1,0 +1,36 @@
+"""How long who reads events waits for more of them."""
+
+from __future__ import annotations
+
+from oxcart.errors import OxcartError
+from oxcart.protocol.backlog import BLOCK_MS, DOZE_MS, GLANCE_MS, MANY, Backlog, Batch, block_ms
+from oxcart.protocol.calls.watch import Entry
+
+
+def full() -> Backlog:
+    backlog = Backlog("events", "0-0")
+    backlog.take_in(Batch([Entry(f"{n}-0", {}) for n in range(1, MANY + 2)]))
+    assert not backlog.hungry
+    return backlog
+
+
+def test_with_nobody_behind_a_read_waits_long() -> None:
+    assert block_ms([]) == block_ms([Backlog("a", "0-0"), Backlog("b", "0-0")]) == BLOCK_MS
+
+
+def test_beside_somebody_who_reads_slowly_it_only_glances() -> None:
+    slow = full()
+    slow.pop()
+    slow.pop()
+    slow.take_in(Batch([Entry(f"{n}-0", {}) for n in range(MANY + 2, MANY + 10)]))
+    assert block_ms([slow, full(), Backlog("b", "0-0")]) == GLANCE_MS
+
+
+def test_beside_somebody_who_never_began_to_read_it_does_not_spin() -> None:
+    assert block_ms([full(), Backlog("b", "0-0")]) == DOZE_MS
+
+
+def test_beside_a_stream_that_can_not_be_read_it_waits_long() -> None:
+    broken = Backlog("a", "0-0")
+    broken.error = OxcartError("no stream")
+    assert block_ms([broken, Backlog("b", "0-0")]) == BLOCK_MS
