@@ -75,6 +75,9 @@ class Transport:
             raise server_error("NOSCRIPT no matching script") from None
         except redis.exceptions.RedisError as error:
             raise self._refused(client, error) from error
+        finally:
+            if client is not self._client:
+                client.close()  # as `close` meanwhile could not, if this connection was still being opened
 
     def _refused(self, client: redis.Redis, error: redis.exceptions.RedisError) -> OxcartError:
         """The error for what the server said. One that has been demoted is left: another may be at its address."""

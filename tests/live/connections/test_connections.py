@@ -27,6 +27,7 @@ from urllib.parse import quote
 import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
+from redis.connection import UnixDomainSocketConnection
 
 from oxcart import (
     Connection,
@@ -826,6 +827,30 @@ def test_threads_share_a_blocking_connection_and_get_their_own_answers(server: S
     opened = connection.transport.execute("CLIENT", "LIST").count(" db=7 ")
     assert opened <= 8, "one connection for each thread at most"
     connection.close()
+
+
+def test_a_blocking_connection_that_is_closed_while_it_is_opened_leaves_nothing_open(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, closed, sockets = threading.Event(), threading.Event(), list[socket.socket]()
+    connect = UnixDomainSocketConnection._connect  # pyright: ignore[reportPrivateUsage]
+
+    def connect_late(self: UnixDomainSocketConnection) -> socket.socket:
+        begun.set()
+        closed.wait(30)
+        sockets.append(opened := connect(self))
+        return opened
+
+    monkeypatch.setattr(UnixDomainSocketConnection, "_connect", connect_late)
+    connection = BlockingConnection(f"unix://{server.socket}")
+    asking = threading.Thread(target=connection.transport.execute, args=("PING",))
+    asking.start()
+    begun.wait(30)
+    kept = connection.transport._client  # pyright: ignore[reportPrivateUsage]  # as the traceback of an error does
+    connection.close()
+    closed.set()
+    asking.join()
+    assert kept is not None and [opened.fileno() for opened in sockets] == [-1]
 
 
 def test_a_fork_may_go_on_with_the_blocking_connection_of_its_parent(server: Server) -> None:
