@@ -382,7 +382,8 @@ def _backoff(value: object) -> str | None:
 def _moment(value: object) -> str | None:
     if not isinstance(value, datetime):
         return "an aware datetime"
-    aware_ms("timestamp", value)
+    if aware_ms("timestamp", value) < 0:
+        return "a job can't be from before 1970"
     return None
 
 

@@ -31,6 +31,7 @@ from oxcart.clock import system_clock
 from oxcart.worker import supply
 from oxcart.worker.execution import Ending
 from tests.conftest import RunWorker, wait_until
+from tests.hands import Hands
 from tests.seen import idle, taken_at
 
 
@@ -233,6 +234,13 @@ async def test_delayed_jobs_run_when_they_are_due(queue: Queue, run_worker: RunW
     job = await ends(await queue.add("x", delay=0.3), "completed")
     assert job.created_at is not None
     assert job.return_value - job.created_at.timestamp() >= 0.3
+
+
+async def test_a_delayed_job_that_was_due_before_1970_runs(queue: Queue, redis: Redis, hands: Hands) -> None:
+    """As a client of another kind may add it; it would keep every idle worker busy."""
+    job = await queue.add("x", delay=60)
+    await redis.zadd(f"bull:{queue.name}:delayed", {job.id: -1000 * 4096})
+    assert hands.work() == [job.id]
 
 
 async def test_jobs_run_in_the_order_of_bullmq(queue: Queue, run_worker: RunWorker) -> None:

@@ -122,6 +122,16 @@ def test_a_limit_set_by_hand_holds_without_any_other(queue: Queue, hands: Hands)
     assert len(hands.work()) == 1
 
 
+def test_a_count_without_an_end_limits_nobody_once_and_no_longer(queue: Queue, redis: Redis, hands: Hands) -> None:
+    """As a client leaves it that is gone between counting a job and giving the count its end."""
+    for n in range(9):
+        queue.add("x", n)
+    queue.set_global_rate_limit(2, timedelta(minutes=1))
+    redis.set(f"bull:{queue.name}:limiter", 1)
+    assert [len(hands.work()) for _ in range(3)] == [1, 2, 0]
+    assert 50 < queue.rate_limit_ttl() <= 60
+
+
 def test_the_ttl_can_be_asked_for_a_limit_of_the_workers(queue: Queue, redis: Redis) -> None:
     redis.set(f"bull:{queue.name}:limiter", 5, px=60_000)
     assert queue.rate_limit_ttl(6) == 0

@@ -32,6 +32,7 @@ from oxcart.protocol.calls.add import Preparer
         ({"delay": datetime(2030, 1, 1)}, "needs a timezone"),
         ({"timestamp": datetime(2030, 1, 1)}, "needs a timezone"),
         ({"timestamp": 17}, "aware datetime"),
+        ({"timestamp": datetime(1969, 12, 31, tzinfo=UTC)}, "a job can't be from before 1970"),
         ({"backoff": "soon"}, "backoff='soon'"),
         ({"backoff": "exponential"}, "Backoff.exponential(2), which is 2 s, 4 s, 8 s"),
         ({"backoff": {"type": "exponential", "delay": 1000}}, "Backoff.exponential(2), which is 2 s, 4 s, 8 s"),

@@ -13,8 +13,8 @@ SHARE_PAUSE_S = 0.001
 SUSPECTS_WAIT_S = 0.5
 """How soon to look again when only jobs that stalled before are left, and one of them runs already."""
 
-LONGEST_LIMIT_S = 30
-"""How soon to look again, whatever a rate limit says: it may be lifted."""
+LONGEST_LIMIT_S = 5
+"""How soon to look again, whatever a rate limit says: it may be lifted, and that wakes nobody."""
 
 
 class Supply:

@@ -576,6 +576,22 @@ async def test_part_2_section_4_1_a_parent_whose_children_are_swept_away(
             await machine.do("obliterate")
 
 
+@pytest.mark.parametrize("opts", [{}, {"delay": 60, "priority": 3}], ids=str)
+@pytest.mark.parametrize("keep", [True, 1, {"age": 0}], ids=str)
+@pytest.mark.parametrize("flag", ["none", "failParentOnFailure"])
+async def test_part_2_section_4_1_a_parent_whose_failed_children_are_not_kept(
+    machine: Machine, flag: str, keep: Any, opts: dict[str, Any]
+) -> None:
+    failing = {"removeOnFail": keep} if flag == "none" else {"removeOnFail": keep, flag: True}
+    for queue in ("p", "q"):
+        children = [{"id": f"{queue}-{n}", "opts": failing} for n in range(2)]
+        await machine.do("flow", tree={"id": f"P-{queue}", "queue": queue, "opts": opts, "children": children})
+    await machine.do("add", remove_on_fail=keep)
+    for job_id in await taken(machine, 5):
+        await machine.do("fail", id=job_id, token="t")
+    await machine.do("take", token="t", queue="p")
+
+
 async def test_part_2_section_1_15_a_family_that_is_drained_but_for_the_delayed(machine: Machine) -> None:
     await machine.do("flow", tree=FAMILY)
     await machine.do("drain")

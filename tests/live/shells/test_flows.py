@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+import uuid
 from typing import Any
 
 import pytest
@@ -17,8 +20,9 @@ from oxcart import (
     Parent,
     ParentNotFound,
 )
+from oxcart.protocol.calls.work import Settlement
 from tests.conftest import RedisServer
-from tests.hands import Hands
+from tests.hands import TOKEN, Hands
 from tests.live.shells.shell import FlowProducer, Queue
 
 
@@ -107,6 +111,18 @@ async def test_a_flow_may_span_queues_and_prefixes(
     hands.work()
     far.close()
     await redis.delete(*(await redis.keys(f"o:th:{other}:*")))
+
+
+async def test_a_program_that_seeds_its_random_numbers_gets_other_ids_for_each_flow(
+    queue: Queue, flows: FlowProducer
+) -> None:
+    ids: list[str] = []
+    for _ in range(2):
+        random.seed(42)
+        node = await flows.add(Flow(queue.name, "root", children=[Flow(queue.name, "x")]))
+        ids += [each.job.id for each in node]
+    assert len(set(ids)) == 4
+    assert all(str(uuid.UUID(job_id)) == job_id and uuid.UUID(job_id).version == 4 for job_id in ids)
 
 
 async def test_each_failure_policy_does_to_the_parent_what_it_says(
@@ -303,6 +319,27 @@ async def test_a_parent_goes_on_when_its_last_child_is_removed(queue: Queue, flo
     hands.work()
 
 
+@pytest.mark.parametrize("keep", ["0::", "1::", ":0:"], ids=["none", "the newest", "none by age"])
+async def test_a_parent_goes_on_when_its_failed_child_is_not_kept(
+    queue: Queue, flows: FlowProducer, redis: Redis, hands: Hands, redis_server: RedisServer, keep: str
+) -> None:
+    """A failed child is waited for, since it may be retried: not when it is gone. Trap 6 holds here too."""
+    far = Hands(redis_server.url, f"{queue.name}-far", "o:th")
+    bad = Flow(queue.name, "bad", prefix="bull")
+    near = await flows.add(Flow(queue.name, "root", delay=60, priority=3, children=[bad]))
+    distant = await flows.add(Flow(far.keys.name, "root", prefix="o:th", children=[bad]))
+    last = await queue.add("last")
+    for later, record in enumerate(hands.take(3)):  # each in a millisecond of its own: then it is known who is newest
+        settlement = Settlement(record.id, TOKEN, "failed", "boom", keep=keep, number=1)
+        hands.trip([settlement], 0, time.time_ns() // 1_000_000 + later)
+    assert [job.id for job in await queue.jobs("failed")] == ([last.id] if keep == "1::" else [])
+    assert await near.job.state() == await distant.job.state() == "waiting"
+    assert hands.work() == [near.job.id]
+    assert far.work() == [distant.job.id]
+    far.close()
+    await redis.delete(*(await redis.keys(f"o:th:{far.keys.name}:*")))
+
+
 async def test_unprocessed_children_can_be_removed(queue: Queue, flows: FlowProducer, hands: Hands) -> None:
     node = await flows.add(
         Flow(queue.name, "root", children=[Flow(queue.name, "x", n, delay=60 if n else 0) for n in range(4)])
@@ -381,3 +418,32 @@ async def test_a_flow_goes_on_at_once_if_all_its_children_have_failed_without_ha
     node = await flows.add(Flow(queue.name, "root", children=[kid]))
     assert await node.job.state() == "waiting"
     assert await node.job.ignored_failures() == {f"bull:{queue.name}:k": "boom"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "kind"),
+    [
+        ("block", "waiting-children", "unprocessed"),
+        ("fail_parent", "waiting", "failed"),
+        ("continue_parent", "waiting", "ignored"),
+        ("ignore", "waiting-children", "ignored"),
+        ("remove", "waiting-children", ""),
+    ],
+)
+async def test_a_child_that_had_failed_before_does_to_its_parent_what_its_policy_says(
+    queue: Queue, flows: FlowProducer, hands: Hands, policy: Any, state: str, kind: str
+) -> None:
+    """In Node all wait for it, as if it could still end."""
+    await queue.add("kid", job_id="k")
+    hands.work(fails=True)
+    kids = [Flow(queue.name, "kid", job_id="k", on_child_failure=policy), Flow(queue.name, "slow", delay=60)]
+    node = await flows.add(Flow(queue.name, "root", children=kids))
+    assert await node.job.state() == state
+    counts = await node.job.dependency_counts()
+    assert counts.pop("unprocessed") == (2 if kind == "unprocessed" else 1)
+    assert [name for name, count in counts.items() if count] == ([kind] if kind in counts else [])
+    if policy == "fail_parent":
+        [doomed] = hands.take()
+        assert doomed.fields["defa"] == f"child bull:{queue.name}:k failed"
+        hands.fail(doomed.id, doomed.fields["defa"])
+    await queue.obliterate()

@@ -120,6 +120,18 @@ async def test_a_limit_set_by_hand_holds_without_any_other(queue: Queue, hands: 
     assert len(hands.work()) == 1
 
 
+async def test_a_count_without_an_end_limits_nobody_once_and_no_longer(
+    queue: Queue, redis: Redis, hands: Hands
+) -> None:
+    """As a client leaves it that is gone between counting a job and giving the count its end."""
+    for n in range(9):
+        await queue.add("x", n)
+    await queue.set_global_rate_limit(2, timedelta(minutes=1))
+    await redis.set(f"bull:{queue.name}:limiter", 1)
+    assert [len(hands.work()) for _ in range(3)] == [1, 2, 0]
+    assert 50 < await queue.rate_limit_ttl() <= 60
+
+
 async def test_the_ttl_can_be_asked_for_a_limit_of_the_workers(queue: Queue, redis: Redis) -> None:
     await redis.set(f"bull:{queue.name}:limiter", 5, px=60_000)
     assert await queue.rate_limit_ttl(6) == 0

@@ -121,7 +121,7 @@ for _, group in ipairs(groups) do
     queue.nodes = queue.nodes + 1
     if any_exists and redis.call("EXISTS", group.prefix .. id) == 1 then
       if group.parent_key ~= "" then
-        adopt(group.prefix, id, group.parent_key, group.parent_json)
+        adopt(group.prefix, id, group.parent_key, group.parent_json, tonumber(group.timestamp))
       end
       emit(queue, "duplicated", "jobId", id)
       existing[#existing + 1] = position

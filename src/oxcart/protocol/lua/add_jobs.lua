@@ -77,7 +77,7 @@ while at <= #ARGV do
         refused[#refused + 1] = -7
       else
         if parent_key ~= "" then
-          adopt(prefix, id, parent_key, parent_json)
+          adopt(prefix, id, parent_key, parent_json, made)
           local queue_key, parent_id = parent_of(parent_key, parent_json)
           release_if_done(parent_key, queue_key, parent_id, made)
         end

@@ -14,12 +14,10 @@ local function allowance(keys, meta, count, limit_max)
       local left = redis.call("PTTL", keys.limiter)
       if left > 0 then
         return 0, left
-      elseif left == 0 then
-        redis.call("DEL", keys.limiter)
-        used = 0
-      else
-        used = 0 -- a counter without an end blocks nobody
       end
+      -- At its end; or it has none, and would count for ever what nobody is limited by: the next take begins anew.
+      redis.call("DEL", keys.limiter)
+      used = 0
     end
     count = math.min(count, max - used)
   end

@@ -22,9 +22,9 @@ local function child_failed(child_key, parent_key, parent_json, reason, now)
   end
   local free = policy.cpof or redis.call("EXISTS", dependencies) == 0
   if free and redis.call("EXISTS", parent_key) == 1 then
-    local keys = queue_keys(queue_key)
-    if redis.call("ZREM", keys.waiting_children, id) == 1 then
-      release_parent(keys, parent_key, id, now)
+    local theirs = queue_keys(queue_key)
+    if redis.call("ZREM", theirs.waiting_children, id) == 1 then
+      release_parent(theirs, parent_key, id, now)
     end
   end
 end

@@ -5,15 +5,15 @@ local function fail_parent(queue_key, parent_key, id, child_key, now)
   if redis.call("EXISTS", parent_key) == 0 then
     return
   end
-  local keys = queue_keys(queue_key)
-  if redis.call("ZSCORE", keys.failed, id) then
+  local theirs = queue_keys(queue_key)
+  if redis.call("ZSCORE", theirs.failed, id) then
     return
   end
   redis.call("HSET", parent_key, "defa", "child " .. child_key .. " failed")
-  if redis.call("ZREM", keys.waiting_children, id) == 1 then
-    release_parent(keys, parent_key, id, now)
-  elseif redis.call("ZREM", keys.delayed, id) == 1 then
+  if redis.call("ZREM", theirs.waiting_children, id) == 1 then
+    release_parent(theirs, parent_key, id, now)
+  elseif redis.call("ZREM", theirs.delayed, id) == 1 then
     redis.call("HSET", parent_key, "delay", 0)
-    release_parent(keys, parent_key, id, now)
+    release_parent(theirs, parent_key, id, now)
   end
 end

@@ -1,6 +1,8 @@
 -- Finishes a job for good: tells its parent, stores the result or deletes the job at once, and tells the world.
 --
--- include: child_done, child_failed, free_dedup, forget_jobs, emit, try_to, count_minute
+-- Answers the set whose retention is due, if it is that of the completed jobs, of which many can be trimmed together.
+--
+-- include: child_done, child_failed, free_dedup, forget_jobs, forget_failed, retain, emit, try_to, count_minute
 local function finish_job(keys, prefix, now, meta, attempt)
   local id, key, done = attempt.id, attempt.key, attempt.outcome == "completed"
   -- As text where that is known: turning numbers into text is slow.
@@ -13,20 +15,23 @@ local function finish_job(keys, prefix, now, meta, attempt)
     local parent = redis.call("HGET", key, "parent")
     try_to(meta, id, tell, key, attempt.parent_key, parent, attempt.text, now)
   end
-  local target = done and keys.completed or keys.failed
+  local target = nil
   if string.sub(attempt.keep, 1, 2) == "0:" then
-    forget_jobs(prefix, { id })
-    target = nil
+    local forget = done and forget_jobs or forget_failed
+    forget(prefix, { id })
   else
     local time = meta.time
-    redis.call("ZADD", target, time, id)
+    redis.call("ZADD", done and keys.completed or keys.failed, time, id)
     if done then
       redis.call("HSET", key, "atm", made, "returnvalue", attempt.text, "finishedOn", time)
+      target = attempt.keep ~= "" and keys.completed or nil
     else
       redis.call(
         "HSET", key, "atm", made, "failedReason", attempt.text, "stacktrace", attempt.stacktrace, "finishedOn", time
       )
       redis.call("HDEL", key, "defa")
+      -- At once: it may let parents go, which is told before the failure, as in Node.
+      try_to(meta, id, retain, keys.failed, prefix, attempt.keep, now, forget_failed)
     end
   end
   if done then
@@ -42,5 +47,5 @@ local function finish_job(keys, prefix, now, meta, attempt)
   if meta.points > 0 then
     try_to(meta, id, count_minute, prefix, done and "completed" or "failed", now, meta.points)
   end
-  return attempt.keep ~= "" and target or nil
+  return target
 end

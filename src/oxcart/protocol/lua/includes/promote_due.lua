@@ -5,7 +5,7 @@
 -- include: enqueue, emit, wake
 local function promote_due(keys, prefix, now, meta)
   local latest = string.format("%.0f", (now + 1) * 4096 - 1)
-  local ids = redis.call("ZRANGEBYSCORE", keys.delayed, 0, latest, "LIMIT", 0, 1000)
+  local ids = redis.call("ZRANGEBYSCORE", keys.delayed, "-inf", latest, "LIMIT", 0, 1000)
   if #ids == 0 then
     return
   end

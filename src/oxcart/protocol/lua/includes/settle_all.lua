@@ -5,7 +5,7 @@
 --
 -- What is the same for all is asked once: the locks, the guards against unfinished children, the list of active jobs.
 --
--- include: judge_attempt, take_out, apply_outcome, retain, note_problem, try_to
+-- include: judge_attempt, take_out, apply_outcome, retain, forget_jobs, note_problem, try_to
 local function settle_all(keys, prefix, now, meta, first)
   local size = 9
   local batch, codes, all_fine, finished = {}, {}, true, false
@@ -50,7 +50,7 @@ local function settle_all(keys, prefix, now, meta, first)
     redis.call("XTRIM", keys.events, "MAXLEN", "~", meta.max_len)
   end
 
-  -- A run of finished jobs with the same retention is trimmed once, which leaves what single calls would leave.
+  -- A run of completed jobs with the same retention is trimmed once, which leaves what single calls would leave.
   local target, keep = nil, ""
   for at, attempt in ipairs(batch) do
     if attempt.code == 0 and not was_in[attempt.id] then
@@ -70,7 +70,7 @@ local function settle_all(keys, prefix, now, meta, first)
     if attempt.code == 0 then
       finished = finished or attempt.outcome == "completed" or attempt.outcome == "failed"
       if target and (kept_in ~= target or attempt.keep ~= keep) then
-        try_to(meta, attempt.id, retain, target, prefix, keep, now)
+        try_to(meta, attempt.id, retain, target, prefix, keep, now, forget_jobs)
       end
       target, keep = kept_in, attempt.keep
     else
@@ -78,7 +78,7 @@ local function settle_all(keys, prefix, now, meta, first)
     end
   end
   if target then
-    try_to(meta, batch[#batch].id, retain, target, prefix, keep, now)
+    try_to(meta, batch[#batch].id, retain, target, prefix, keep, now, forget_jobs)
   end
   return all_fine and 0 or codes, finished
 end
