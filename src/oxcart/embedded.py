@@ -171,6 +171,7 @@ class Server:
     def _leave(self) -> None:
         _servers.pop(self.directory, None)
         if self._users >= 0:
+            _replace_dead_watcher(self.directory)
             # Closed, not unlocked: a forked child shares the lock and may still be using the server.
             os.close(self._users)
             self._users = -1
@@ -255,10 +256,10 @@ def _lock(file: Path, *, shared: bool = False, wait: bool = True, create: bool =
 
 
 @contextmanager
-def _locked(file: Path) -> Generator[None, None, None]:
+def _locked(file: Path, *, wait: bool = True) -> Generator[None, None, None]:
     import fcntl
 
-    lock = _lock(file)
+    lock = _lock(file, wait=wait)
     try:
         yield
     finally:
@@ -330,6 +331,17 @@ def _start_watcher(directory: Path) -> None:
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, timeout=30)
 
 
+def _replace_dead_watcher(directory: Path) -> None:
+    """Start a watcher for a server that has lost its own, or nobody would stop it.
+
+    Whoever is in the gate at this moment sees to the watcher itself, and it may be long until it comes out: no reason
+    to keep somebody who leaves.
+    """
+    with contextlib.suppress(OSError, ServerNotFound, ServerFailed), _locked(directory / "gate", wait=False):
+        if not _is_locked(directory / "watcher") and _is_locked(directory / "server"):
+            _start_watcher(directory)
+
+
 def _choose_binary(directory: Path) -> str:
     """The first server that can read what is in the directory.
 
@@ -353,10 +365,18 @@ def _wait_for_answer(directory: Path, socket_path: str) -> None:
     while not (answer := _answer(socket_path)) or answer.startswith("-LOADING"):
         limit = LOAD_DEADLINE_S if answer else START_DEADLINE_S
         if not _is_locked(directory / "watcher") or time.monotonic() - started > limit:
-            said = " | ".join(_last_lines(directory / "server.log")) or "it said nothing"
-            hint = f" (newer data than it can read: {HOW_TO_READ_IT})" if any(sign in said for sign in _TOO_NEW) else ""
-            raise ServerFailed(f"the embedded Redis server in {directory} did not start: {said}{hint}")
+            raise ServerFailed(f"the embedded Redis server in {directory} {_why_silent(directory)}")
         time.sleep(0.005)
+
+
+def _why_silent(directory: Path) -> str:
+    """Why there is no answer, as far as can be seen."""
+    said = " | ".join(_last_lines(directory / "server.log")) or "it said nothing"
+    if _is_locked(directory / "watcher") and _is_locked(directory / "server"):
+        pid = (directory / "server").read_text()
+        return f"runs, as process {pid}, but does not answer; the last it said: {said}"
+    hint = f" (newer data than it can read: {HOW_TO_READ_IT})" if any(sign in said for sign in _TOO_NEW) else ""
+    return f"did not start: {said}{hint}"
 
 
 def _last_lines(file: Path) -> list[str]:

@@ -269,6 +269,34 @@ def test_a_new_start_after_kill_9_has_the_data(binary: str, folder: Path, victim
         server.release()
 
 
+def test_the_last_to_leave_stops_a_server_whose_watcher_was_killed(folder: Path) -> None:
+    server = embedded.acquire(folder)
+    pid, watcher = server_pid(folder), watcher_pid(folder)
+    with user(folder) as other:
+        assert other.first_line()
+        os.kill(watcher, signal.SIGKILL)
+        eventually(lambda: not is_locked(folder / "watcher"))
+        server.release()
+        assert is_locked(folder / "watcher")
+        assert ask(str(folder / "redis.sock"), "PING") == "+PONG\r\n"
+        assert server_pid(folder) == pid
+        other.leave()
+    eventually(lambda: is_gone(pid))
+
+
+def test_a_server_that_is_frozen_is_said_not_to_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with user(folder) as first:
+        assert first.first_line()
+        pid = server_pid(folder)
+        os.kill(pid, signal.SIGSTOP)
+        monkeypatch.setattr(embedded, "START_DEADLINE_S", 0.1)
+        try:
+            with pytest.raises(embedded.ServerFailed, match=f"runs, as process {pid}, but does not answer"):
+                embedded.acquire(folder)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_a_server_that_crashes_is_started_again_for_its_users(folder: Path) -> None:
     server = embedded.acquire(folder)
     try:

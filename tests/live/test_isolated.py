@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -21,6 +24,7 @@ from redis.asyncio import Redis
 from oxcart import Backoff, Job, JobSpec, OptionsError, Queue, Unrecoverable, Worker
 from oxcart.errors import ProcessCrashed
 from oxcart.worker import children, frames
+from oxcart.worker.child import UNABLE
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.live import isolated_processors as processors
 from tests.live.test_working import ends
@@ -139,6 +143,17 @@ async def test_large_data_and_results_pass(queue: Queue, run_worker: RunWorker) 
     assert job.return_value == text
 
 
+async def test_large_results_pass_though_new_sockets_have_a_timeout(queue: Queue, run_worker: RunWorker) -> None:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(10)
+    try:
+        await run_worker(processors.crash, isolation="process")
+        text = "x" * 3_000_000
+        assert (await ends(await queue.add("give back", text), "completed")).return_value == text
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 async def test_what_children_print_goes_where_the_worker_prints(
     queue: Queue, run_worker: RunWorker, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +253,14 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut() -> None:
         assert [message for piece in pieces for message in unpacker.feed(piece)] == messages
 
 
+@pytest.mark.parametrize("noise", [b"said where nobody reads\n", b"\n", b"\0" * 20])
+def test_what_is_no_message_is_refused_and_not_waited_for(noise: bytes) -> None:
+    unpacker = frames.Unpacker()
+    assert list(unpacker.feed(frames.pack({"n": 1}))) == [{"n": 1}]
+    with pytest.raises(ValueError, match="no message begins with"):
+        list(unpacker.feed(noise + frames.pack({"n": 2})))
+
+
 # ------------------------------------------------------------------------------------------------- crashes
 
 
@@ -310,6 +333,26 @@ async def test_a_crash_is_noticed_though_another_process_holds_the_pipe(queue: Q
     await wait_until(lambda: not runs(forked))  # it goes with the child
 
 
+async def test_a_fork_that_comes_back_from_a_job_has_no_say_in_how_it_ends(
+    queue: Queue, run_worker: RunWorker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await run_worker(processors.fork_and_come_back, isolation="process")
+    assert (await ends(await queue.add("return"), "completed")).return_value == 0
+    assert (await ends(await queue.add("raise"), "completed")).return_value == UNABLE
+    assert "ValueError: in the fork" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["said", "said where a child listens\n", "x" * 100_000])
+async def test_a_job_that_writes_to_its_childs_pipe_fails_and_the_next_one_runs(
+    queue: Queue, run_worker: RunWorker, text: str
+) -> None:
+    table = {"write": processors.write_to_the_pipe, "fine": processors.double}
+    await run_worker(table, isolation="process")
+    job = await ends(await queue.add("write", text), "failed")
+    assert (job.failed_reason or "").endswith(" wrote to the pipe between it and the worker, and was killed")
+    await ends(await queue.add("fine", {"n": 1}), "completed")
+
+
 async def test_a_module_that_fails_in_the_child_fails_the_job_with_its_error(
     queue: Queue, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,17 +374,70 @@ async def test_a_module_that_fails_in_the_child_fails_the_job_with_its_error(
     await ends(await queue.add("x"), "completed")
 
 
-async def test_where_no_child_can_be_started_jobs_fail_with_the_reason(
-    queue: Queue, run_worker: RunWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def no_program(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    await run_worker(processors.double, isolation="process", concurrency=2)
-    jobs = await queue.add_bulk([JobSpec("x", {"n": n}) for n in range(3)])
+    return "No such file or directory"
+
+
+def no_descriptors(monkeypatch: pytest.MonkeyPatch) -> str:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(children.socket, "socketpair", refuse)
+    return "Too many open files"
+
+
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> str:
+    def refuse(**options: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(children, "threading", SimpleNamespace(Thread=refuse))
+    return "can't start new thread"
+
+
+@pytest.mark.parametrize("hinder", [no_program, no_descriptors, no_threads])
+async def test_where_no_child_can_be_started_that_is_told_once_and_jobs_wait_until_one_can(
+    queue: Queue, run_worker: RunWorker, monkeypatch: pytest.MonkeyPatch, hinder: Callable[[pytest.MonkeyPatch], str]
+) -> None:
+    pauses: list[float] = []
+
+    def short_pauses() -> Iterator[float]:
+        while True:
+            pauses.append(0.01)
+            yield 0.01
+
+    monkeypatch.setattr(children, "growing_pauses", short_pauses)
+    errors: list[str] = []
+    with monkeypatch.context() as hindered:
+        why = hinder(hindered)
+        worker = await run_worker(processors.double, isolation="process", concurrency=2)
+        worker.on("error")(lambda error: errors.append(str(error)))
+        jobs = await queue.add_bulk([JobSpec("x", {"n": n}) for n in range(5)])
+        await wait_until(lambda: len(worker._attempts) == 2 and len(pauses) > 20)
+        cancelled = await queue.job(next(iter(worker._attempts)))
+        assert cancelled is not None
+        assert worker.cancel_job(cancelled.id)
+        await ends(cancelled, "failed")
     for job in jobs:
-        await ends(job, "failed")
-        assert (job.failed_reason or "").startswith("no child process could be started: ")
-    monkeypatch.undo()
-    await ends(await queue.add("x", {"n": 1}), "completed")
+        if job.id != cancelled.id:
+            await ends(job, "completed")
+            assert (job.attempts_started, job.attempts_made) == (1, 1)
+    assert len(errors) == 1
+    assert errors[0].startswith("no child process can be started, ")
+    assert why in errors[0]
+
+
+async def test_a_worker_that_closes_while_no_child_can_be_started_gives_its_job_back(
+    queue: Queue, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_program(monkeypatch)
+    worker = Worker(queue.name, processors.double, connection=redis_server.url, isolation="process")
+    running = asyncio.create_task(worker.run())
+    job = await queue.add("x", {"n": 1})
+    await wait_until(lambda: worker._attempts)
+    await worker.close(timeout=0)
+    await running
+    assert await job.state() == "waiting"
 
 
 async def test_a_memory_limit_that_is_too_small_to_start_with_is_told(queue: Queue, run_worker: RunWorker) -> None:

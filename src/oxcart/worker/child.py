@@ -22,7 +22,7 @@ import threading
 import traceback
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from ..aio.connection import Connection
 from ..aio.job import Job
@@ -53,6 +53,7 @@ class Pipe:
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
         self._socket.set_inheritable(False)
+        self._socket.setblocking(True)  # whatever `socket.setdefaulttimeout` says, here or in the worker
         self._worker = os.getppid()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
@@ -92,6 +93,15 @@ def end_with_the_worker() -> None:
     os._exit(UNABLE)
 
 
+def end_copy(answer: Message) -> NoReturn:
+    """End a fork that a job has made of this process. How the job ends is not for it to say; its error it may print."""
+    failed = answer.get("failed")
+    if failed is not None and failed["kind"] != "SystemExit":
+        with contextlib.suppress(Exception):
+            print(failed["trace"], file=sys.stderr, flush=True)
+    os._exit(0 if failed is None else UNABLE)
+
+
 class Running:
     """A job that runs here, or is about to. As its job's `attempt` it says whether it was cancelled."""
 
@@ -129,6 +139,7 @@ class Child:
         self._connection = Connection(begin["url"], timeout=begin["redis_timeout_s"])
         self._sync = SyncConnection(begin["url"], timeout=begin["redis_timeout_s"])
         self._runner = runner
+        self._pid = os.getpid()
 
     def serve(self, inbox: asyncio.Queue[Running | None]) -> None:
         """The life of the main thread. The loop runs while it waits, so that connections are looked after."""
@@ -137,6 +148,8 @@ class Child:
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):
                     stream.flush()
+            if os.getpid() != self._pid:
+                end_copy(answer)
             self._pipe.send(answer | {"n": running.number, "fields": running.changes()})
         self._run_loop(self._connection.close())
         self._sync.close()

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from ..aio.job import Job
+from ..backoff import growing_pauses
 from ..errors import OptionsError, ProcessCrashed
 from ..protocol import wire
 from ..protocol.keys import Keys
@@ -52,7 +53,7 @@ class Children:
 
     There are never more of them than jobs running at a time. `url` and `redis_timeout_s` are for their connections,
     `memory` for the bytes that each may have, `time_limit_s` for how long each job may run: a child's start doesn't
-    count. `on_trouble` hears of a child that could not be started when no job waits for it.
+    count. `on_trouble` hears when no process can be started, and of a child that fails at its start while no job waits.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Children:
         self._idle: list[Child] = []
         self._waiting: deque[asyncio.Future[Child]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
+        self._unable = False
         self._closed = False
 
     def calling(self, function: Callable[..., Any]) -> Callable[[Job], Awaitable[Any]]:
@@ -129,6 +131,8 @@ class Children:
     async def close(self) -> None:
         """End all children; those that run a job, or don't end, are killed."""
         self._closed = True
+        for task in self._starting:
+            task.cancel()
         for child in list(self._all):
             child.end()
         for _ in range(2):
@@ -177,18 +181,35 @@ class Children:
         self._starting.add(task)
 
     async def _start_one(self) -> None:
-        self._all.add(child := Child(self._forget))
         main = main_script() if any(item["module"] == MAIN for item in self._functions) else None
         begin = self._begin | {"main": main, "functions": self._functions, "argv": sys.argv}
+        child = None
         try:
+            child = await self._spawn()
             await child.start(begin)
         except Exception as error:
-            child.kill()
+            if child is not None:
+                child.kill()
             self._started()
             self._refuse(error)
         else:
             self._started()
             self._give(child)
+
+    async def _spawn(self) -> Child:
+        """A new process, as soon as there can be one: that the system has no room for it is no job's fault."""
+        pauses = growing_pauses()
+        while True:
+            try:
+                self._all.add(child := Child(self._forget))
+            except OSError as error:
+                if not self._unable:
+                    self._unable = True
+                    self._on_trouble(_unable(error))
+                await asyncio.sleep(next(pauses))
+            else:
+                self._unable = False
+                return child
 
     def _started(self) -> None:
         """No child starts in this task any more: before anybody is told, who may want another one at once."""
@@ -196,7 +217,7 @@ class Children:
             self._starting.discard(task)
 
     def _refuse(self, error: Exception) -> None:
-        """No child could be started: the next who waits is told."""
+        """A child failed before it was ready: the next who waits is told."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -212,14 +233,13 @@ class Children:
 
 
 class Child(asyncio.Protocol):
-    """One child process, seen from the worker."""
+    """One child process, seen from the worker. Making one starts it: an OSError if the system can't."""
 
     def __init__(self, on_gone: Callable[[Child], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_gone = on_gone
         self._unpacker = Unpacker()
         self._transport: asyncio.Transport | None = None
-        self._process: subprocess.Popen[bytes] | None = None
         self._answer: asyncio.Future[Message | ProcessCrashed] = self._loop.create_future()
         self._job: Job | None = None
         self.begun = False
@@ -231,24 +251,16 @@ class Child(asyncio.Protocol):
         self._exit_code: int | None = None
         self._ending = False
         self.gone: asyncio.Future[None] = self._loop.create_future()
+        self._process, self._pipe = self._spawn()
 
     @property
     def alive(self) -> bool:
         """Whether it can be given a job, as far as is known."""
-        process, deaf = self._process, self._transport is None
-        return not self._ending and not deaf and process is not None and process.returncode is None
+        return not self._ending and self._transport is not None and self._process.returncode is None
 
     async def start(self, begin: Message) -> None:
-        """Start the process, and wait until it has imported its processors."""
-        try:
-            if self._ending:
-                raise OSError("the worker has closed")
-            ours = self._spawn()
-        except OSError as error:
-            self._answer.cancel()
-            self._over()
-            raise ProcessCrashed(f"no child process could be started: {error}") from error
-        await self._loop.create_unix_connection(lambda: self, sock=ours)
+        """Wait until it has imported its processors."""
+        await self._loop.create_unix_connection(lambda: self, sock=self._pipe)
         self._send(begin)
         await asyncio.wait([self._answer], timeout=START_S)
         if not self._answer.done():
@@ -313,30 +325,35 @@ class Child(asyncio.Protocol):
     def kill(self) -> None:
         """End it, and whatever its job has started with it."""
         self._ending = True
-        if self._process is not None and self._process.returncode is None:
+        if self._process.returncode is None:
             _kill_group(self._process.pid)
 
     # ------------------------------------------------------------------------------------------ the process
 
     @property
     def _pid(self) -> int:
-        return 0 if self._process is None else self._process.pid
+        return self._process.pid
 
-    def _spawn(self) -> socket.socket:
+    def _spawn(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-c", _COMMAND, str(theirs.fileno()), json.dumps([*map(str, sys.path)])]
         try:
             # A session of its own: a Ctrl-C in the terminal is for the worker, which lets its jobs finish.
-            process = self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
             )
+            try:
+                threading.Thread(target=self._watch, args=(process,), name="oxcart-child", daemon=True).start()
+            except RuntimeError as error:
+                process.kill()
+                process.wait()
+                raise OSError(f"no thread can be started to watch it: {error}") from error
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        threading.Thread(target=self._watch, args=(process,), name="oxcart-child", daemon=True).start()
-        return ours
+        return process, ours
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """In a thread: wait for its end. The end of the pipe says nothing, since others may hold it open."""
@@ -358,8 +375,7 @@ class Child(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         if not self._answer.done():
-            if self._process is not None:
-                _kill_group(self._process.pid)  # what its job has started
+            _kill_group(self._process.pid)  # what its job has started
             doing = "that ran the job" if self.begun else "that was to run jobs"
             self._answer.set_result(_crash(f"the child process {self._pid} {doing}", self._exit_code or 0))
         self._on_gone(self)
@@ -379,8 +395,11 @@ class Child(asyncio.Protocol):
         try:
             for message in self._unpacker.feed(data):
                 self._heard(message)
-        except ValueError:  # the job wrote to a pipe that is not its own
+        except ValueError:
             self.kill()
+            if not self._answer.done():
+                why = "wrote to the pipe between it and the worker, and was killed"
+                self._answer.set_result(ProcessCrashed(f"the child process {self._pid} {why}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -409,6 +428,12 @@ class Child(asyncio.Protocol):
             job.record.data = wire.decode(fields["data"])
         if "progress" in message and job.on_progress is not None:
             job.on_progress(job, wire.decode(message["progress"]))
+
+
+def _unable(error: OSError) -> ProcessCrashed:
+    unable = ProcessCrashed(f"no child process can be started, which is tried again and again: {error}")
+    unable.__cause__ = error
+    return unable
 
 
 def _kill_group(pid: int) -> None:

@@ -1,4 +1,8 @@
-"""What a worker and its child processes say to each other: messages as JSON, each with its length in front."""
+"""What a worker and its child processes say to each other: messages as JSON, each with a mark and its length in front.
+
+A job can write to the pipe what is no message, such as a text for a descriptor that it takes for another one. By the
+mark, which is part of no text, that is found out before anybody waits for as many bytes as it seems to announce.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ import orjson
 
 Message = dict[str, Any]
 
-_LENGTH = struct.Struct("!Q")
+_MARK = b"\xff\x00OX"
+_HEAD = struct.Struct("!4sQ")
 
 
 def pack(message: Mapping[str, Any]) -> bytes:
@@ -20,7 +25,7 @@ def pack(message: Mapping[str, Any]) -> bytes:
         text = orjson.dumps(message)
     except TypeError:  # a stored text that is no UTF-8, or a number of more than 64 bits
         text = json.dumps(message).encode()
-    return _LENGTH.pack(len(text)) + text
+    return _HEAD.pack(_MARK, len(text)) + text
 
 
 class Unpacker:
@@ -33,11 +38,14 @@ class Unpacker:
         """The messages that are whole now. A ValueError if this isn't what `pack` makes."""
         buffer = self._buffer
         buffer += data
-        while len(buffer) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
+        while len(buffer) >= _HEAD.size:
+            mark, length = _HEAD.unpack_from(buffer)
+            if mark != _MARK:
+                raise ValueError(f"no message begins with {mark!r}")
+            end = _HEAD.size + length
             if len(buffer) < end:
                 return
-            text = bytes(buffer[_LENGTH.size : end])
+            text = bytes(buffer[_HEAD.size : end])
             del buffer[:end]
             yield _read(text)
 
