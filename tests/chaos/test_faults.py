@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections import Counter
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import ConnectionFailed, Job, JobSpec, Queue, Worker
+from oxcart import Connection, ConnectionFailed, Job, JobSpec, Queue, Worker
+from oxcart.sync import Job as BlockingJob
 from oxcart.sync import Queue as BlockingQueue
 from tests.chaos.proxy import proxy_before
 from tests.conftest import RedisServer, RunWorker, wait_until
@@ -78,6 +80,143 @@ async def test_a_lock_that_ran_out_while_redis_was_away_is_no_reason_to_run_agai
         assert set(runs.values()) == {1}
         await worker.close()
         await running
+
+
+@pytest.mark.parametrize("kind", ["async", "thread"])
+async def test_a_job_that_talks_to_itself_waits_for_a_redis_that_is_away(
+    fragile_server: RedisServer, kind: str
+) -> None:
+    begun, away, charged = threading.Event(), threading.Event(), list[str]()
+
+    def charge() -> str:
+        charged.append("once")
+        begun.set()
+        away.wait(30)
+        return "a receipt"
+
+    async def in_loop(job: Job) -> str:
+        receipt = await job.step("charge", asyncio.to_thread, charge)
+        await job.update_progress(50)
+        await job.log("charged")
+        await job.update_data({"receipt": receipt})
+        return receipt
+
+    def in_thread(job: BlockingJob) -> str:
+        receipt = job.step("charge", charge)
+        job.update_progress(50)
+        job.log("charged")
+        job.update_data({"receipt": receipt})
+        return receipt
+
+    processor = {"async": in_loop, "thread": in_thread}[kind]
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", processor, connection=fragile_server.url)
+        running = await run(worker)
+        job = await queue.add("x", attempts=3)
+        await wait_until(begun.is_set)
+        fragile_server.kill()
+        away.set()
+        await asyncio.sleep(0.5)  # long enough for a try that fails
+        fragile_server.start()
+        assert await job.result(timeout=30) == "a receipt"
+        await job.refresh()
+        assert (charged, job.attempts_made, job.stacktrace) == (["once"], 1, [])
+        assert (job.progress, job.data, await job.logs()) == (50, {"receipt": "a receipt"}, ["charged"])
+        await worker.close()
+        await running
+
+
+async def test_a_job_that_is_given_back_waits_no_longer_for_a_redis_that_is_away(fragile_server: RedisServer) -> None:
+    begun, away, ended = threading.Event(), threading.Event(), list[BaseException]()
+
+    def work(job: BlockingJob) -> None:
+        begun.set()
+        away.wait(30)
+        try:
+            job.log("to nobody")
+        except ConnectionFailed as error:
+            ended.append(error)
+            raise
+
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", work, connection=fragile_server.url)
+        running = await run(worker)
+        await queue.add("x")
+        await wait_until(begun.is_set)
+    fragile_server.kill()
+    away.set()
+    await worker.close(timeout=0.5)
+    await running
+    await wait_until(lambda: ended)
+
+
+async def test_a_job_is_kept_whoever_opened_the_lost_connection_again(fragile_server: RedisServer) -> None:
+    runs: Counter[str] = Counter()
+    lost_locks: list[str] = []
+    release = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await release.wait()
+
+    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
+    async with (
+        proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
+        Connection(proxy.url) as shared,
+        Queue("q", connection=shared) as queue,
+    ):
+        worker = Worker("q", work, connection=shared)
+        worker.on("lock_lost")(lost_locks.append)
+        running = await run(worker)
+        job = await queue.add("x")
+        await wait_until(lambda: runs)
+        proxy.cut_all()
+        await wait_until(lambda: shared.transport.current is None)
+        assert await job.state() == "active"  # this opens it again, while no call of the worker is under way
+        assert await control.delete(f"bull:q:{job.id}:lock") == 1  # as if it had run out meanwhile
+        release.set()
+        await wait_until(lambda: lost_locks or not worker._attempts)
+        assert await job.state() == "completed"
+        assert (runs[job.id], lost_locks) == (1, [])
+        await worker.close()
+        await running
+    await control.aclose()
+
+
+async def test_after_redis_was_away_only_jobs_that_nobody_runs_are_given_back(fragile_server: RedisServer) -> None:
+    """Who checks first after that must not be quicker than those who renew their locks."""
+    runs: Counter[str] = Counter()
+    stalled: list[str] = []
+    release = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        runs[job.id] += 1
+        await release.wait()
+
+    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
+    async with (
+        proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
+        Queue("q", connection=fragile_server.url) as queue,
+    ):
+        workers = [Worker("q", work, connection=proxy.url, lock_duration=4, stalled_interval=0.1) for _ in range(2)]
+        for worker in workers:
+            worker.on("stalled")(stalled.append)
+        running = [await run(worker) for worker in workers]
+        jobs = await queue.add_bulk([JobSpec("x") for _ in range(2)])
+        await wait_until(lambda: len(runs) == 2)
+        lost = await queue.add("x")
+        await control.lmove("bull:q:wait", "bull:q:active")  # pyright: ignore (whoever took it is gone)
+        proxy.cut_all()
+        await control.delete(*[f"bull:q:{job.id}:lock" for job in jobs])  # as if they had run out meanwhile
+        await wait_until(lambda: stalled)
+        assert stalled == [lost.id]
+        release.set()
+        await wait_until(lambda: _completed(queue, 3))
+        assert set(runs.values()) == {1}
+        for worker, task in zip(workers, running, strict=True):
+            await worker.close()
+            await task
+    await control.aclose()
 
 
 async def test_a_worker_starts_without_redis_and_goes_on_when_it_comes(fragile_server: RedisServer) -> None:
@@ -329,6 +468,8 @@ async def test_a_processor_that_blocks_the_loop_keeps_its_lock(queue: Queue, run
 
     async def block(job: Job) -> str:
         runs[job.id] += 1
+        while len(runs) < 2:  # one that was taken behind a blocked loop is held by nobody yet
+            await asyncio.sleep(0.01)
         time.sleep(3)  # noqa: ASYNC251 (on purpose: twice the lock)
         return "kept"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from oxcart import Job, JobSpec, JobState, Queue, Worker
 from oxcart.worker import shuttle
 from oxcart.worker.locks import LockKeeper
+from oxcart.worker.signals import SIGNALS
 from tests.conftest import RedisServer, RunWorker, wait_until
 
 
@@ -241,6 +243,75 @@ async def test_resuming_ends_a_wait_for_the_pause(queue: Queue, run_worker: RunW
     worker.resume()
     await asyncio.wait_for(pausing, 10)
     release.set()
+
+
+async def test_a_job_may_pause_its_worker(queue: Queue, run_worker: RunWorker) -> None:
+    async def pause(job: Job) -> None:
+        await asyncio.wait_for(worker.pause(), 30)  # in a task of its own, before Python 3.12
+
+    worker = await run_worker(pause)
+    await queue.add_bulk([JobSpec("x"), JobSpec("x")])
+    await wait_until(lambda: _completed(queue, 1), timeout=10)
+    assert await queue.counts("waiting") == {"waiting": 1}
+    worker.resume()
+    await wait_until(lambda: _completed(queue, 2), timeout=10)
+
+
+async def test_a_thread_may_pause_its_worker(queue: Queue, run_worker: RunWorker) -> None:
+    loop = asyncio.get_running_loop()
+
+    def pause(job: Any) -> None:
+        asyncio.run_coroutine_threadsafe(worker.pause(), loop).result(30)
+
+    worker = await run_worker(pause)
+    await queue.add("x")
+    await wait_until(lambda: _completed(queue, 1), timeout=10)
+
+
+async def test_a_job_may_close_its_worker_and_is_completed(queue: Queue, redis_server: RedisServer) -> None:
+    async def close(job: Job) -> None:
+        await worker.close()
+
+    worker = Worker(queue.name, close, connection=redis_server.url)
+    await queue.add("x")
+    await asyncio.wait_for(worker.run(), 20)
+    assert (await queue.counts("completed", "waiting")) == {"completed": 1, "waiting": 0}
+
+
+async def test_listeners_may_close_all_workers_and_go_on(queue: Queue, redis_server: RedisServer) -> None:
+    begun, ended = 0, 0
+    workers = [Worker(queue.name, work, connection=redis_server.url) for _ in range(2)]
+
+    async def close_all() -> None:
+        nonlocal begun, ended
+        begun += 1
+        await asyncio.gather(*(worker.close() for worker in workers))
+        ended += 1  # not so if they waited for each other, until all are given up
+
+    for worker in workers:
+        worker.on("drained")(close_all)
+    await asyncio.gather(*(worker.run() for worker in workers))
+    assert begun == ended > 0
+
+
+async def test_signal_handlers_of_the_program_are_put_back_after_the_last_of_its_workers(
+    queue: Queue, redis_server: RedisServer
+) -> None:
+    def own(*_: Any) -> None: ...
+
+    before = {number: signal.signal(number, own) for number in SIGNALS}
+    try:
+        workers = [Worker(queue.name, work, connection=redis_server.url) for _ in range(2)]
+        running = [asyncio.create_task(worker.run()) for worker in workers]
+        for worker, task in zip(workers, running, strict=True):
+            await wait_until(lambda worker=worker: worker._shuttle is not None and worker._shuttle.supply.idle)
+            assert signal.getsignal(signal.SIGTERM) is not own
+            await worker.close()
+            await task
+        assert [signal.getsignal(number) for number in SIGNALS] == [own, own]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def test_a_shorter_grace_may_be_given_while_a_worker_stops(queue: Queue, run_worker: RunWorker) -> None:

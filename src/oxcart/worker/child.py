@@ -36,6 +36,7 @@ from .children import MAIN
 from .execution import describe
 from .frames import Message, Unpacker, pack
 from .processors import is_async
+from .signals import SIGNALS, spare_forks
 
 LOOK_EVERY_S = 5
 """How often to look whether the worker lives, should another process keep its end of the pipe open."""
@@ -285,7 +286,9 @@ def limit_memory(most: int) -> None:
 def main(descriptor: int) -> None:
     """Live as a child of the worker at the other end of this socket."""
     # It is the worker that ends its children. A handler and not "ignore", which programs started here would inherit.
-    signal.signal(signal.SIGINT, _ignore)
+    for number in SIGNALS:
+        signal.signal(number, _ignore)
+    spare_forks()
     with contextlib.suppress(Exception):
         faulthandler.enable()  # a crash says where on stderr
     pipe = Pipe(descriptor)

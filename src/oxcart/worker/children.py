@@ -22,6 +22,7 @@ from ..errors import OptionsError, ProcessCrashed
 from ..protocol import wire
 from ..protocol.keys import Keys
 from .frames import Message, Unpacker, pack
+from .signals import name_of
 
 GRACE_S = 1
 """How long a job that is cancelled, or out of time, may take to end by itself before its process is killed."""
@@ -444,10 +445,7 @@ def _kill_group(pid: int) -> None:
 def _crash(who: str, code: int) -> ProcessCrashed:
     if code >= 0:
         return ProcessCrashed(f"{who} ended with exit code {code}", exit_code=code)
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = name_of(-code)
     hint = ": by somebody, or by the system for want of memory" if name == "SIGKILL" else ""
     return ProcessCrashed(f"{who} was killed by {name}{hint}", signal=name)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from ..errors import OptionsError
+from .inside import LISTENER, inside
 
 log = logging.getLogger("oxcart.worker")
 
@@ -69,7 +70,8 @@ class Listeners:
 
 
 async def _guarded(event: str, callback: Any) -> None:
-    # Caught inside: once a SystemExit leaves a task, asyncio stops the loop.
+    inside.set(LISTENER)
+    # Caught here: once a SystemExit leaves a task, asyncio stops the loop.
     try:
         await callback
     except BaseException:

@@ -108,7 +108,8 @@ class Shuttle:
         self._scheduled = False
 
         self.epoch = 0
-        """Counts the connections lost: a job taken in an earlier one may have lost its lock meanwhile."""
+        """Counts the connections: a job taken over an earlier one may have lost its lock meanwhile."""
+        self._link: Link | None = None
         self.supply = Supply(concurrency, self._batch, self.pump_soon)
         self._resting: asyncio.TimerHandle | None = None
         self._lost: set[str] = set()  # tokens of trips that asked for jobs and whose answer was lost
@@ -185,6 +186,10 @@ class Shuttle:
         link = self._connection.transport.current
         if link is None:
             self._mend()
+        elif link is not self._link:
+            # Here, since whoever shares the connection may have been the first to open it again.
+            self._link = link
+            self.epoch += 1
         while link is not None and link.up and self._resting is None and self._mender is None:
             if len(self._trips) >= TRIPS:
                 break
@@ -364,7 +369,6 @@ class Shuttle:
     def _mend(self) -> None:
         """Get a new connection, once every call on the old one has failed: a late answer could give a job twice."""
         if self._mender is None and not self._trips:
-            self.epoch += 1
             self._mender = asyncio.ensure_future(self._reconnect())
             self._mender.add_done_callback(self._mended)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..aio.connection import Connection
+from ..aio.transport import Link
 from ..clock import Clock
 from ..errors import ConnectionFailed
 from ..protocol.calls import work
@@ -13,7 +14,10 @@ from ..protocol.keys import Keys
 
 
 class StalledCheck:
-    """Checks at the start and every interval; of all workers of a queue, one does it for the others."""
+    """Checks at the start and every interval; of all workers of a queue, one does it for the others.
+
+    After Redis was away it checks late: whoever lives renews its locks first.
+    """
 
     def __init__(
         self,
@@ -21,6 +25,7 @@ class StalledCheck:
         keys: Keys,
         interval_ms: int,
         max_stalled: int,
+        lock_ms: int,
         clock: Clock,
         on_stalled: Callable[[str], None],
     ) -> None:
@@ -28,16 +33,25 @@ class StalledCheck:
         self._keys = keys
         self._interval_ms = interval_ms
         self._max_stalled = max_stalled
+        self._lock_ms = lock_ms
         self._clock = clock
         self._on_stalled = on_stalled
 
     async def run(self) -> None:
         """Check for ever."""
+        checked_over: Link | None = None
+        away = False
         while True:
             try:
+                link = await self._connection.transport.link()
+                if away or checked_over not in (None, link):
+                    # Locks may have run out meanwhile: in half a lock's life every worker has renewed its own twice.
+                    await asyncio.sleep(self._lock_ms / 2000)
+                checked_over, away = link, False
                 await self.check()
                 pause_ms = self._interval_ms
             except ConnectionFailed:
+                away = True
                 pause_ms = min(self._interval_ms, 1000)  # the shuttle tells of it; here it is only late
             await asyncio.sleep(pause_ms / 1000)
 

@@ -39,6 +39,7 @@ from ..version import __version__
 from .children import Children
 from .eviction import EvictionCheck
 from .execution import Attempt, BackoffStrategy, Ending, Outcome, Rules, Verdict, execute, judge
+from .inside import LISTENER, inside
 from .listeners import Listeners, WorkerEvent, check_event
 from .locks import LockKeeper, tell_loop
 from .logbook import Logbook
@@ -189,6 +190,7 @@ class Worker:
         self._present: Present | None = None
         self._told: set[str] = set()
         self._changed: asyncio.Event | None = None
+        self._handed_in: asyncio.Event | None = None
         self._closed: asyncio.Event | None = None
 
     def __repr__(self) -> str:
@@ -208,7 +210,7 @@ class Worker:
             self._children.warm()
         self.phase, self._running_in = Phase.RUNNING, asyncio.current_task()
         self._logbook.start(self.concurrency, self._connection.url)
-        self._changed, self._closed = asyncio.Event(), asyncio.Event()
+        self._changed, self._handed_in, self._closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         held: dict[str, str] = {}
         token = f"{LISTENS}{uuid.uuid4()}"
         self._shuttle = shuttle = Shuttle(
@@ -219,7 +221,7 @@ class Worker:
         told = [tell_loop(loop, hear) for hear in (self._lost, self._asked_to_cancel, self._trouble)]
         locks = LockKeeper(self._sync, self.keys, self._lock_ms, held, *told)
         stalled = StalledCheck(
-            self._connection, self.keys, self._stalled_ms, self._max_stalled, self._clock, self._stalled
+            self._connection, self.keys, self._stalled_ms, self._max_stalled, self._lock_ms, self._clock, self._stalled
         )
         schedulers = SeriesCheck(
             self._connection, self.keys, self._stalled_ms, self._clock, self._series, self._report, self._tell_once
@@ -244,12 +246,14 @@ class Worker:
                     await self._end(shuttle, marker, helpers)
         finally:
             self.phase = Phase.CLOSED
+            self._handed_in.set()
             self._closed.set()
 
     async def close(self, timeout: Duration | None = None) -> None:
         """Stop: take no more, let running jobs finish for up to `timeout` (or `shutdown_timeout`), give the rest back.
 
-        Returns when all is settled and the connections are closed. To be called on the worker's own event loop.
+        Returns when all is settled and the connections are closed. To be called on the worker's own event loop. In a
+        listener it returns when all is settled, and in a job at once: the worker waits for them before it closes.
         """
         if timeout is not None:
             self._stop_by = time.monotonic() + milliseconds("timeout", timeout) / 1000
@@ -258,18 +262,28 @@ class Worker:
             await self._close_connections()
             return
         self._asked_to_stop(insist=False)
-        if self._closed is not None:
-            await self._closed.wait()
+        end = self._handed_in if inside.get() is LISTENER else self._closed
+        if end is not None and not self._is_own_job():
+            await end.wait()
 
     async def pause(self, wait: bool = True) -> None:
-        """Take no more jobs here; other workers go on. With `wait`, returns when the running ones are done."""
+        """Take no more jobs here; other workers go on. With `wait`, returns when the running ones are done.
+
+        In a job it returns at once, as that job could not end meanwhile.
+        """
         self.paused = True
         if self._shuttle is not None:
             self._shuttle.stop_taking()
         self._say_again()
         self._listeners.emit("paused")
+        wait = wait and not self._is_own_job()
         while wait and self.paused and self._shuttle is not None and (self._attempts or self._shuttle.asking):
             await self._change([], None)
+
+    def _is_own_job(self) -> bool:
+        """Whether it is a job of this worker that asks."""
+        attempt = inside.get()
+        return isinstance(attempt, Attempt) and self._attempts.get(attempt.job.id) is attempt
 
     def resume(self) -> None:
         """Take jobs again after `pause`."""
@@ -381,6 +395,8 @@ class Worker:
                     await self._connection.run(wake_idle(self.keys))
                     if self._present is not None:
                         await self._present.leave()
+        assert self._handed_in is not None
+        self._handed_in.set()
         self._listeners.emit("closed")
         await self._listeners.finish(FLUSH_S)
         await self._close_connections()
@@ -520,7 +536,9 @@ class Worker:
         self._listeners.emit("active", attempt.job)
         before = self._series.advance if "rjk" in attempt.record.fields else None
         began = time.perf_counter()
+        entered = inside.set(attempt)
         outcome = await execute(attempt, self._run_job, self._rules, before)
+        inside.reset(entered)  # or the task and its context would keep each other
         attempt.ended = ended = time.perf_counter()
         attempt.ran_s = ended - began
         if attempt.ending is Ending.LOCK_LOST:
