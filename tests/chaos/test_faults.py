@@ -468,8 +468,7 @@ async def test_a_processor_that_blocks_the_loop_keeps_its_lock(queue: Queue, run
 
     async def block(job: Job) -> str:
         runs[job.id] += 1
-        while len(runs) < 2:  # one that was taken behind a blocked loop is held by nobody yet
-            await asyncio.sleep(0.01)
+        await wait_until(lambda: len(runs) == 2)  # one that was taken behind a blocked loop is held by nobody yet
         time.sleep(3)  # noqa: ASYNC251 (on purpose: twice the lock)
         return "kept"
 
