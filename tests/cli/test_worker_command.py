@@ -3,100 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from oxcart import Job, JobSpec, Queue
-from tests.conftest import RedisServer, wait_until
-
-MODULE = """
-import asyncio, os
-from oxcart import Worker
-
-async def work(job):
-    await asyncio.sleep(job.data.get("s", 0))
-    told = False
-    while "until" in job.data and not os.path.exists(job.data["until"]):
-        if worker.phase.name != "RUNNING" and not told:
-            told = True
-            print("asked to stop", flush=True)
-        await asyncio.sleep(0.01)
-    return os.getpid()
-
-worker = Worker({queue!r}, work, connection={url!r}, concurrency=2)
-other = Worker("other", work, connection={url!r})
-
-def both():
-    return [worker, other]
-
-text = "no worker"
-"""
-
-
-class Command:
-    """`oxcart worker` under test, with what it said."""
-
-    def __init__(self, folder: Path, arguments: list[str]) -> None:
-        self.log = folder / "log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "oxcart.cli.main", "worker", *arguments], cwd=folder, stdout=log, stderr=log
-            )
-
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def pids(self) -> list[int]:
-        """The worker processes that were started, oldest first."""
-        words = [line.split("(pid ")[1] for line in self.said().splitlines() if "(pid " in line]
-        return [int(word.rstrip(")")) for word in words]
-
-    async def ends(self) -> int:
-        await wait_until(lambda: self.process.poll() is not None)
-        return self.process.returncode
-
-
-@pytest.fixture
-def folder(tmp_path: Path, queue_name: str, redis_server: RedisServer) -> Path:
-    (tmp_path / "jobs.py").write_text(MODULE.format(queue=queue_name, url=redis_server.url))
-    return tmp_path
-
-
-@pytest.fixture
-def commands() -> Iterator[list[Command]]:
-    started: list[Command] = []
-    yield started
-    for command in started:
-        if command.process.poll() is None:
-            command.process.kill()
-        command.process.wait()
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    if not Path("/proc").exists():
-        return True
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may go between two looks
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    return False
-
-
-def write(file: Path, text: str) -> None:
-    """Put a file in the place of another at once: a worker that starts must not read half of it."""
-    new = file.with_suffix(".new")
-    new.write_text(text)
-    new.replace(file)
+from tests.cli.conftest import Command, alive, write
+from tests.conftest import wait_until
 
 
 async def test_several_processes_work_and_a_signal_ends_them(
@@ -132,7 +50,7 @@ async def test_a_process_that_crashes_is_started_again_and_its_job_is_not_lost(
         return await job.state() == "completed"
 
     await wait_until(done)
-    assert "signal SIGKILL; a new one starts" in command.said()
+    assert "was ended by SIGKILL; a new one starts" in command.said()
     command.process.terminate()
     assert await command.ends() == 0
 
@@ -320,6 +238,7 @@ async def test_broken_code_is_waited_for_under_reload(folder: Path, queue: Queue
         (["./app/jobs.py:worker"], "a module is named without .py and with dots: app.jobs:worker"),
         (["nowhere:worker"], "there is no module 'nowhere'"),
         (["jobs:nobody"], "has no 'nobody'"),
+        (["jobs:twice"], "jobs:twice: names a worker twice"),
         (["jobs:text"], "a Worker, a list of them, or a function that returns either, not str"),
         (["jobs:both", "--queue", "third"], "--queue third: jobs:both has workers for"),
         (["jobs:worker", "--processes", "0"], "--processes"),

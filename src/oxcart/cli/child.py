@@ -6,20 +6,31 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 import traceback
+from collections.abc import Callable
 
 import click
 
-from ..errors import OxcartError
+from ..errors import OptionsError
+from ..worker import signals
 from ..worker.worker import Worker
+from .ending import ending
 from .target import TargetError, load, select
 
-USAGE = 2
-"""The exit code that tells the supervisor that trying again can't help."""
+USAGE = 64
+"""The exit code that tells the supervisor that trying again can't help. Like the next one, no job's by chance."""
 
-UNLOADABLE = 3
+UNLOADABLE = 65
 """The exit code that tells the supervisor that the user's module raised something; what, has been said."""
+
+LOADED = b"+"
+"""What the supervisor hears through the lifeline when the module could be loaded."""
+
+INSIST = signal.SIGUSR1
+"""The signal to give running jobs back at once. SIGTERM and SIGINT may come twice: from the supervisor, and to all of
+its group from a terminal or from systemd. However often they come, they ask to stop, and no more."""
 
 
 @click.command()
@@ -27,34 +38,38 @@ UNLOADABLE = 3
 @click.option("--queue", "queues", multiple=True)
 @click.option("--concurrency", type=int)
 @click.option("--log-level", default="INFO")
-@click.option("--lifeline", type=int, help="A descriptor that ends when the supervisor is gone.")
+@click.option("--lifeline", type=int, help="A socket that ends when the supervisor is gone.")
 @click.option("--slot", type=int, default=0, help="Which of several processes this is.")
 def main(
     target: str, queues: tuple[str, ...], concurrency: int | None, log_level: str, lifeline: int | None, slot: int
 ) -> None:
     """Run the workers that TARGET names until a signal."""
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        workers = select(load(target), queues, target)
-    except (TargetError, OxcartError) as error:
-        click.echo(f"oxcart: {error}", err=True)
-        sys.exit(USAGE)
-    except Exception as error:
-        _tell_unloadable(target, error, whole=slot == 0)  # the others have the same to say
-        sys.exit(UNLOADABLE)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM: nothing has begun yet
+    workers = _load(target, queues, whole=slot == 0)  # the others have the same to say
     if concurrency is not None:
         for worker in workers:
             worker.concurrency = concurrency
-    with contextlib.suppress(ImportError):
-        import uvloop  # pyright: ignore[reportMissingTypeStubs]
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_all(workers, lifeline))
-        return
-    asyncio.run(run_all(workers, lifeline))
+    if lifeline is not None:
+        with contextlib.suppress(OSError):  # the supervisor may be gone
+            os.write(lifeline, LOADED)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner, ending():
+        runner.run(run_all(workers, lifeline))
 
 
-def _tell_unloadable(target: str, error: Exception, *, whole: bool) -> None:
+def _load(target: str, queues: tuple[str, ...], *, whole: bool) -> list[Worker]:
+    """The workers to run; what is in the way is told, and ends the process."""
+    try:
+        return select(load(target), queues, target)
+    except (TargetError, OptionsError) as error:
+        click.echo(f"oxcart: {error}", err=True)
+        sys.exit(USAGE)
+    except BaseException as error:  # SystemExit too: the module may have said why
+        _tell_unloadable(target, error, whole=whole)
+        sys.exit(UNLOADABLE)
+
+
+def _tell_unloadable(target: str, error: BaseException, *, whole: bool) -> None:
     """Say what the user's module has raised: where in it, but not how we came to it."""
     if whole:
         steps = traceback.extract_tb(error.__traceback__)
@@ -67,17 +82,32 @@ def _tell_unloadable(target: str, error: Exception, *, whole: bool) -> None:
 _OURS = frozenset({__file__, load.__code__.co_filename})
 
 
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 async def run_all(workers: list[Worker], lifeline: int | None) -> None:
     """Run all workers of this process; when one ends of a bug, the others are stopped and the process fails."""
+    loop = asyncio.get_running_loop()
     stopping: list[asyncio.Task[None]] = []
 
-    def stop() -> None:
-        asyncio.get_running_loop().remove_reader(lifeline or 0)
-        stopping.extend(asyncio.ensure_future(worker.close()) for worker in workers)
+    def stop(timeout: float | None = None) -> None:
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
+        stopping.extend(asyncio.ensure_future(worker.close(timeout)) for worker in workers)
 
+    signals.supervised = True
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(INSIST, stop, 0)
+    signals.spare_forks()
     if lifeline is not None:
         os.set_blocking(lifeline, False)
-        asyncio.get_running_loop().add_reader(lifeline, stop)
+        loop.add_reader(lifeline, stop)
     async with asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(worker.run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -48,6 +49,9 @@ def worker(
     except TargetError as error:
         raise click.BadParameter(str(error), param_hint="MODULE:TARGET") from None
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    while (spare := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(spare, True)  # stdin, stdout or stderr was closed: nothing else must take its place
+    os.close(spare)
     arguments = [target, "--log-level", log_level.upper()]
     arguments += [word for queue in queues for word in ("--queue", queue)]
     arguments += ["--concurrency", str(concurrency)] if concurrency is not None else []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from .child import UNLOADABLE, USAGE
+from ..worker.signals import SIGNALS, name_of
+from .changes import changes
+from .child import INSIST, UNLOADABLE, USAGE
 
 log = logging.getLogger("oxcart.supervisor")
 
@@ -24,7 +27,8 @@ LONGEST_PAUSE_S = 15
 KILL_AFTER_S = 5
 """How long a process may take after it was insisted that it stops."""
 
-WATCH_EVERY_S = 0.5
+HARMLESS = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -INSIST})
+"""How a process may end that was asked to stop. One that ends otherwise has not handed all back."""
 
 
 class Supervisor:
@@ -37,25 +41,26 @@ class Supervisor:
         self._arguments = arguments
         self._processes = processes
         self._reload = reload
+        self._folder = os.getcwd()  # its name is what counts: it may be removed and made again
         self._children: dict[int, asyncio.subprocess.Process] = {}
         self._stops = 0
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._generation = 0  # of the code: goes up with each change
-        self._proven = False  # whether workers could be loaded: then what they can't now may pass
+        self._loaded = asyncio.Event()  # some process once was: then what can't be loaded now may pass
         self._exit_code = 0
-        # Its other end closes with this process, however it ends: the children notice and stop.
-        self._lifeline, self._held = os.pipe()
+        # Our end closes with this process, however it ends: the children notice and stop. There they say what we hear.
+        self._ours, self._lifeline = socket.socketpair()
 
     async def run(self) -> int:
         """Keep the workers alive; the exit code."""
-        async with self._signals():
+        async with self._ears():
             watcher = asyncio.ensure_future(self._watch()) if self._reload else None
             await asyncio.gather(*(self._keep(slot) for slot in range(self._processes)))
             if watcher is not None:
                 watcher.cancel()
-        os.close(self._held)
-        os.close(self._lifeline)
+        self._ours.close()
+        self._lifeline.close()
         return self._exit_code
 
     async def _keep(self, slot: int) -> None:
@@ -63,58 +68,65 @@ class Supervisor:
         short_lives = 0
         while not self._stopping.is_set():
             born, generation = time.monotonic(), self._generation
-            child = await self._spawn(slot)
-            code = await child.wait()
-            del self._children[slot]
+            ending = await self._live(slot)
             if self._stopping.is_set():
-                # One that ends badly while it is stopped has not handed all back.
-                self._exit_code = self._exit_code or int(code not in (0, -signal.SIGTERM, -signal.SIGINT))
+                if isinstance(ending, int) and ending not in HARMLESS:
+                    self._exit_code = self._exit_code or 1
                 return
             if self._generation != generation:
                 continue
-            if self._reload and code != 0:
-                log.error("worker process %d ended with %s; waiting for a change in the code", slot, _told(code))
+            if self._reload and ending != 0:
+                log.error("worker process %d %s; waiting for a change in the code", slot, _told(ending))
                 self._changed.clear()
                 await self._first_of(self._changed, self._stopping)
                 continue
-            if code == USAGE:
-                self._give_up(USAGE)
-                return
-            if code != UNLOADABLE:
-                self._proven = True
-            elif not self._proven and await self._first_decides(slot):
+            unloadable = ending in (USAGE, UNLOADABLE) and not self._loaded.is_set()
+            if unloadable and await self._first_decides(slot, 2 if ending == USAGE else 1):
                 return
             short_lives = short_lives + 1 if time.monotonic() - born < SHORT_LIFE_S else 0
             if short_lives > MOST_SHORT_LIVES:
-                log.error("worker process %d ended %d times in a row right after its start", slot, short_lives)
+                log.error("worker process %d %s, %d times right after its start", slot, _told(ending), short_lives)
                 self._give_up(1)
                 return
             pause_s = min(0.1 * 2**short_lives, LONGEST_PAUSE_S)
-            log.warning("worker process %d ended with %s; a new one starts in %.1f s", slot, _told(code), pause_s)
+            log.warning("worker process %d %s; a new one starts in %.1f s", slot, _told(ending), pause_s)
             await self._first_of(self._stopping, timeout=pause_s)
 
-    async def _spawn(self, slot: int) -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", "oxcart.cli.child", *self._arguments]
-        command += ["--lifeline", str(self._lifeline), "--slot", str(slot)]
-        # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which passes it on once.
-        child = await asyncio.create_subprocess_exec(
-            *command, pass_fds=[self._lifeline], stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-        )
-        self._children[slot] = child
+    async def _live(self, slot: int) -> int | OSError:
+        """One life of a process: its exit code, or why it could not begin."""
+        try:
+            child = self._children[slot] = await self._spawn(slot)
+        except OSError as error:
+            return error
         log.info("worker process %d started (pid %d)", slot, child.pid)
         if self._stopping.is_set():
-            child.send_signal(signal.SIGTERM)  # it alone: a second signal would make the others insist
-        return child
+            self._send(signal.SIGTERM)
+        code = await child.wait()
+        del self._children[slot]
+        return code
 
-    async def _first_decides(self, slot: int) -> bool:
+    async def _spawn(self, slot: int) -> asyncio.subprocess.Process:
+        lifeline = self._lifeline.fileno()
+        # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, whose second insists.
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "oxcart.cli.child", *self._arguments),
+            *("--lifeline", str(lifeline), "--slot", str(slot)),
+            cwd=self._folder,
+            pass_fds=[lifeline],
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    async def _first_decides(self, slot: int, code: int) -> bool:
         """Whether what can't be loaded at the first start ends all: process 0 decides, which says the whole of it.
 
-        Stopped by the end of another that was quicker, it would have said nothing.
+        Stopped by the end of another that was quicker, it would have said nothing. If it can load, that ends nothing.
         """
         if slot == 0:
-            self._give_up(1)
+            log.info("worker process 0 could not be loaded, which ends the command")
+            self._give_up(code)
         else:
-            await self._first_of(self._stopping, timeout=SHORT_LIFE_S)
+            await self._first_of(self._stopping, self._loaded)
         return self._stopping.is_set()
 
     def _give_up(self, code: int) -> None:
@@ -125,49 +137,55 @@ class Supervisor:
     def _send(self, number: int) -> None:
         for child in self._children.values():
             if child.returncode is None:
-                child.send_signal(number)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, number)  # `send_signal` may take the exit code from who waits for it
 
-    # ------------------------------------------------------------------------------------------------ signals
+    # ------------------------------------------------------------------------------------------------ hearing
 
     @asynccontextmanager
-    async def _signals(self) -> AsyncIterator[None]:
+    async def _ears(self) -> AsyncIterator[None]:
+        """Hear signals, and what the children say."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if our parent ignores it, so do we: exit codes would be lost
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        self._ours.setblocking(False)
+        loop.add_reader(self._ours, self._hear)
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._stop)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_reader(self._ours)
+            for number in SIGNALS:
                 loop.remove_signal_handler(number)
+
+    def _hear(self) -> None:
+        self._ours.recv(1024)
+        self._loaded.set()
 
     def _stop(self) -> None:
         self._stops += 1
         self._stopping.set()
-        self._send(signal.SIGTERM)
-        if self._stops == 2:
-            asyncio.get_running_loop().call_later(KILL_AFTER_S, self._send, signal.SIGKILL)
-        elif self._stops > 2:
-            self._send(signal.SIGKILL)
+        match self._stops:
+            case 1:
+                self._send(signal.SIGTERM)
+            case 2:
+                self._send(INSIST)
+                asyncio.get_running_loop().call_later(KILL_AFTER_S, self._send, signal.SIGKILL)
+            case _:
+                self._send(signal.SIGKILL)
 
     # ----------------------------------------------------------------------------------------------- reloading
 
     async def _watch(self) -> None:
-        """Start the workers anew whenever a Python file below the current folder changes."""
-        seen = await asyncio.to_thread(_snapshot, Path.cwd())
-        asked: set[int] = set()
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            now = await asyncio.to_thread(_snapshot, Path.cwd())
-            if now != seen:
-                changed = sorted({path for path, _ in now ^ seen})
+        """Start the workers anew whenever a Python file below the folder changes."""
+        try:
+            async for changed in changes(self._folder):
                 log.info("%s changed: the workers start anew", ", ".join(changed[:3]))
-                seen = now
                 self._generation += 1
                 self._changed.set()
-                for child in self._children.values():
-                    if child.returncode is None and child.pid not in asked:  # twice would insist
-                        asked.add(child.pid)
-                        child.send_signal(signal.SIGTERM)
+                self._send(signal.SIGTERM)
+        except Exception:
+            log.exception("changes in the code are not noticed any more")
 
     @staticmethod
     async def _first_of(*events: asyncio.Event, timeout: float | None = None) -> None:
@@ -177,23 +195,7 @@ class Supervisor:
             task.cancel()
 
 
-def _snapshot(folder: Path) -> set[tuple[str, int]]:
-    """The Python files below a folder with their times; hidden folders and installed packages are left out."""
-    found: set[tuple[str, int]] = set()
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in _SKIPPED]
-        for name in files:
-            if name.endswith(".py"):
-                path = os.path.join(root, name)
-                try:
-                    found.add((os.path.relpath(path, folder), os.stat(path).st_mtime_ns))
-                except OSError:
-                    continue  # gone between the two looks
-    return found
-
-
-_SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
-
-
-def _told(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+def _told(ending: int | OSError) -> str:
+    if isinstance(ending, OSError):
+        return f"could not be started: {ending}"
+    return f"was ended by {name_of(-ending)}" if ending < 0 else f"ended with exit code {ending}"

@@ -47,6 +47,8 @@ def load(target: str) -> list[Worker]:
     if not workers or not all(isinstance(worker, Worker) for worker in workers):
         kind = type(found).__name__
         raise TargetError(f"{target}: a Worker, a list of them, or a function that returns either, not {kind}")
+    if len(set(workers)) < len(workers):
+        raise TargetError(f"{target}: names a worker twice; --processes and concurrency= are for more at once")
     return cast(list[Worker], workers)
 
 

@@ -1,0 +1,308 @@
+"""`oxcart worker` when things go wrong around it: signals to all, exits by jobs, threads that hang, broken code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oxcart import Job, Queue
+from oxcart.cli import changes, supervisor
+from tests.cli.conftest import Command, write
+from tests.conftest import RedisServer, wait_until
+
+HARD = """
+import asyncio, multiprocessing, os, time
+from oxcart import Worker
+
+def run_on(begun):
+    begun.set()
+    time.sleep(1000)
+
+def fork(job):
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=run_on, args=(begun := fork.Event(),))
+    process.start()
+    begun.wait()
+    process.terminate()
+    process.join()
+
+def work(job):
+    with open("pid.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename("pid.new", "pid")
+    if "exit" in job.data:
+        os._exit(job.data["exit"])
+    while "until" in job.data and not os.path.exists(job.data["until"]):
+        time.sleep(0.01)
+
+async def work_aside(job):
+    await asyncio.to_thread(work, job)
+
+options = {{"connection": {url!r}, "shutdown_timeout": 0.2}}
+worker = Worker({queue!r}, work, **options)
+aside = Worker({queue!r}, work_aside, **options)
+forking = Worker({queue!r}, fork, **options)
+isolated = Worker({queue!r}, work, **options | {{"isolation": "process", "shutdown_timeout": 30}})
+forking_isolated = Worker({queue!r}, fork, **options, isolation="process")
+"""
+
+
+@pytest.fixture
+def hard(folder: Path, queue_name: str, redis_server: RedisServer) -> Path:
+    (folder / "hard.py").write_text(HARD.format(queue=queue_name, url=redis_server.url))
+    return folder
+
+
+async def _completed(job: Job) -> bool:
+    return await job.state() == "completed"
+
+
+async def _active(job: Job) -> bool:
+    return await job.state() == "active"
+
+
+# ----------------------------------------------------------------------------------------------------- signals
+
+
+async def test_a_signal_to_all_processes_lets_jobs_finish(folder: Path, queue: Queue, commands: list[Command]) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    go = folder / "go"
+    job = await queue.add("x", {"until": str(go)})
+    await wait_until(lambda: _active(job))
+    os.kill(command.pids()[0], signal.SIGTERM)
+    await wait_until(lambda: "asked to stop" in command.said())
+    command.process.terminate()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(command.pids()[0], number)
+    go.touch()
+    assert await command.ends() == 0
+    assert await job.state() == "completed"
+
+
+async def test_one_signal_after_the_code_has_changed_lets_jobs_finish(
+    folder: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(folder, ["jobs:worker", "--reload"]))
+    go = folder / "go"
+    job = await queue.add("x", {"until": str(go)})
+    await wait_until(lambda: _active(job))
+    source = folder / "jobs.py"
+    write(source, source.read_text() + "# changed")
+    await wait_until(lambda: "asked to stop" in command.said())
+    command.process.send_signal(signal.SIGINT)
+    go.touch()
+    assert await command.ends() == 0
+    assert await job.state() == "completed"
+
+
+async def test_a_signal_does_not_end_the_child_that_runs_an_isolated_job(
+    hard: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(hard, ["hard:isolated"]))
+    go = hard / "go"
+    job = await queue.add("x", {"until": str(go)})
+    await wait_until((hard / "pid").exists)
+    os.kill(int((hard / "pid").read_text()), signal.SIGTERM)
+    command.process.terminate()
+    go.touch()
+    assert await command.ends() == 0
+    assert await job.state() == "completed"
+
+
+@pytest.mark.parametrize("worker", ["forking", "forking_isolated"])
+async def test_a_job_can_end_the_process_that_it_forks(
+    hard: Path, queue: Queue, commands: list[Command], worker: str
+) -> None:
+    commands.append(command := Command(hard, [f"hard:{worker}"]))
+    job = await queue.add("x")
+    await wait_until(lambda: _completed(job))
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+IGNORING = """exec "$1" -c '
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+' "$@"
+"""
+
+
+async def test_a_stop_is_clean_also_if_the_parent_ignores_the_ends_of_children(
+    folder: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"], shell=IGNORING))
+    job = await queue.add("x")
+    await wait_until(lambda: _completed(job))
+    command.process.terminate()
+    assert await command.ends() == 0
+    assert "Unknown child process" not in command.said()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+async def test_streams_may_be_closed(folder: Path, queue: Queue, commands: list[Command], closed: str) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"], shell=f'exec "$@" {closed}'))
+    job = await queue.add("x")
+    await wait_until(lambda: _completed(job))
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+# -------------------------------------------------------------------------------------------- ends of processes
+
+
+@pytest.mark.parametrize("code", [2, 3, 64, 65])
+async def test_a_job_that_ends_its_process_ends_nothing_else(
+    hard: Path, queue: Queue, commands: list[Command], code: int, allowed_breaks: set[str]
+) -> None:
+    allowed_breaks.add("I9")  # nobody waits here until that job has stalled
+    commands.append(command := Command(hard, ["hard:worker"]))
+    await queue.add("x", {"exit": code})
+    await wait_until(lambda: f"worker process 0 ended with exit code {code}; a new one starts" in command.said())
+    job = await queue.add("x")
+    await wait_until(lambda: _completed(job))
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+async def test_a_process_may_be_ended_by_a_signal_without_a_name(
+    folder: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(folder, ["jobs:worker"]))
+    await wait_until(command.pids)
+    os.kill(command.pids()[0], 40)
+    job = await queue.add("x")
+    await wait_until(lambda: _completed(job))
+    assert "worker process 0 was ended by signal 40; a new one starts" in command.said()
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+async def test_a_thread_that_hangs_does_not_keep_a_process_alive(
+    hard: Path, queue: Queue, commands: list[Command]
+) -> None:
+    commands.append(command := Command(hard, ["hard:aside"]))
+    job = await queue.add("x", {"until": str(hard / "never")})
+    await wait_until((hard / "pid").exists)
+    command.process.terminate()
+    assert await command.ends() == 0
+    assert "does not end; the process ends without it" in command.said()
+    assert "time.sleep(0.01)" in command.said()
+    assert await job.state() == "waiting"
+
+
+async def test_a_process_that_cannot_be_started_is_tried_again_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    monkeypatch.setattr(supervisor, "MOST_SHORT_LIVES", 2)
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
+    assert await supervisor.Supervisor(["jobs:worker"], processes=1).run() == 1
+    assert caplog.text.count("could not be started: [Errno 2]") == 3
+    assert caplog.text.count("a new one starts") == 2
+
+
+# ------------------------------------------------------------------------------------------------------ loading
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import sys; sys.exit('set DATABASE_URL')", "SystemExit: set DATABASE_URL"),
+        ("import oxcart; raise oxcart.ConnectionFailed('no server')", "oxcart.errors.ConnectionFailed: no server"),
+    ],
+)
+async def test_whatever_a_module_raises_is_told(tmp_path: Path, source: str, told: str) -> None:
+    (tmp_path / "broken.py").write_text(source)
+    command = [sys.executable, "-m", "oxcart.cli.main", "worker", "broken:worker"]
+    answer = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert f"oxcart: broken:worker can't be loaded: {told}" in answer.stderr
+    assert "a new one starts" not in answer.stderr
+
+
+FIRST_IN_ONE = """
+import os, sys, time
+if sys.argv[sys.argv.index("--slot") + 1] == "1" and not os.path.exists("tried"):
+    open("tried", "w").close()
+    raise RuntimeError("the port is taken")
+while not os.path.exists("tried"):
+    time.sleep(0.01)
+"""
+
+
+async def test_what_one_process_can_load_the_others_try_again(folder: Path, commands: list[Command]) -> None:
+    source = folder / "jobs.py"
+    source.write_text(FIRST_IN_ONE + source.read_text())
+    commands.append(command := Command(folder, ["jobs:worker", "--processes", "2"]))
+    await wait_until(lambda: "worker process 1 ended with exit code 65; a new one starts" in command.said())
+    await wait_until(lambda: command.said().count("working, up to 2 jobs at once") == 2)
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+# ---------------------------------------------------------------------------------------------------- reloading
+
+
+async def test_the_folder_may_be_removed_and_made_again(folder: Path, queue: Queue, commands: list[Command]) -> None:
+    shutil.copytree(folder, app := folder / "app")
+    commands.append(command := Command(app, ["jobs:worker", "--reload"]))
+    await wait_until(lambda: "working" in command.said())
+    shutil.rmtree(app)
+    await wait_until(lambda: "waiting for a change" in command.said())
+    app.mkdir()
+    write(app / "jobs.py", (folder / "jobs.py").read_text().replace("return os.getpid()", "return 'new'"))
+    job = await queue.add("x")
+    await wait_until(lambda: _completed(job))
+    await job.refresh()
+    assert job.return_value == "new"
+    command.process.terminate()
+    assert await command.ends() == 0
+
+
+async def test_changes_are_seen_behind_links_that_may_lead_in_a_circle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LOOK_EVERY_S", 0.01)
+    (app := tmp_path / "app").mkdir()
+    (beside := tmp_path / "beside").mkdir()
+    (app / "linked").symlink_to(beside)
+    (beside / "back").symlink_to(app)
+    seen: list[str] = []
+
+    async def watch() -> None:
+        async for changed in changes.changes(str(app)):
+            seen.extend(changed)
+
+    watching = asyncio.create_task(watch())
+    for number in range(1000):
+        (beside / "code.py").write_text(f"# {number}")
+        if seen:
+            break
+        await asyncio.sleep(0.01)
+    watching.cancel()
+    assert set(seen) == {"linked/code.py"}
+
+
+async def test_the_end_of_the_watch_for_changes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(folder: str) -> AsyncIterator[list[str]]:
+        raise RuntimeError("no more threads")
+        yield []
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervisor, "changes", broken)
+    running = asyncio.create_task(supervisor.Supervisor(["nowhere:worker"], processes=1, reload=True).run())
+    await wait_until(lambda: "changes in the code are not noticed any more" in caplog.text)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
