@@ -257,6 +257,28 @@ async def test_closing_while_redis_is_away_ends_in_bounded_time(fragile_server: 
     assert time.monotonic() - before < 8
 
 
+async def test_who_insists_while_jobs_are_handed_back_does_not_cut_that_short(fragile_server: RedisServer) -> None:
+    started = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    async with Queue("q", connection=fragile_server.url) as queue:
+        worker = Worker("q", work, connection=fragile_server.url)
+        running = await run(worker)
+        job = await queue.add("x")
+        await started.wait()
+        fragile_server.kill()
+        closing = asyncio.create_task(worker.close(timeout=0))
+        await wait_until(lambda: worker._ending)  # pyright: ignore[reportPrivateUsage]
+        insisting = asyncio.create_task(worker.close(timeout=0))
+        await asyncio.sleep(0.2)  # long enough to give up
+        fragile_server.start()
+        await asyncio.gather(closing, insisting, running)
+        assert await job.state() == "waiting"
+
+
 async def test_a_frozen_server_costs_nothing_but_time(fragile_server: RedisServer) -> None:
     runs: Counter[str] = Counter()
 

@@ -256,7 +256,9 @@ class Worker:
         listener it returns when all is settled, and in a job at once: the worker waits for them before it closes.
         """
         if timeout is not None:
-            self._stop_by = time.monotonic() + milliseconds("timeout", timeout) / 1000
+            stop_by = time.monotonic() + milliseconds("timeout", timeout) / 1000
+            if not self._ending:  # handing back what is left has a time of its own
+                self._stop_by = stop_by
         if self.phase is Phase.CREATED:
             self.phase = Phase.CLOSED
             await self._close_connections()
