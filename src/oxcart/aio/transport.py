@@ -164,6 +164,8 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._client_name = client_name
         self._link: Link | None = None
+        self.opened = 0
+        """How many links there were: what began over an earlier one may have been lost meanwhile, as locks are."""
         self._opening: asyncio.Task[Link] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: embedded.Server | None = None
@@ -256,6 +258,7 @@ class Transport:
                 link.abort("given up while it was opened")
                 raise
         self._link = link
+        self.opened += 1
         return link
 
     def check(self) -> None:

@@ -107,9 +107,6 @@ class Shuttle:
         self._told_idle = False
         self._scheduled = False
 
-        self.epoch = 0
-        """Counts the connections: a job taken over an earlier one may have lost its lock meanwhile."""
-        self._link: Link | None = None
         self.supply = Supply(concurrency, self._batch, self.pump_soon)
         self._resting: asyncio.TimerHandle | None = None
         self._lost: set[str] = set()  # tokens of trips that asked for jobs and whose answer was lost
@@ -186,10 +183,6 @@ class Shuttle:
         link = self._connection.transport.current
         if link is None:
             self._mend()
-        elif link is not self._link:
-            # Here, since whoever shares the connection may have been the first to open it again.
-            self._link = link
-            self.epoch += 1
         while link is not None and link.up and self._resting is None and self._mender is None:
             if len(self._trips) >= TRIPS:
                 break
@@ -213,7 +206,7 @@ class Shuttle:
 
     def _was_cut_off(self, outcome: Outcome) -> bool:
         attempt = outcome.attempt
-        return attempt.sent or attempt.refused or attempt.taken_in != self.epoch
+        return attempt.sent or attempt.refused or attempt.taken_in != self._connection.transport.opened
 
     def _post(self, trip: _Trip, command: Any) -> None:
         self._trips.add(trip)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 from ..aio.connection import Connection
-from ..aio.transport import Link
 from ..clock import Clock
 from ..errors import ConnectionFailed
 from ..protocol.calls import work
@@ -39,15 +38,15 @@ class StalledCheck:
 
     async def run(self) -> None:
         """Check for ever."""
-        checked_over: Link | None = None
-        away = False
+        checked_over, away = 0, False
         while True:
             try:
-                link = await self._connection.transport.link()
-                if away or checked_over not in (None, link):
+                await self._connection.transport.link()
+                over = self._connection.transport.opened
+                if away or checked_over not in (0, over):
                     # Locks may have run out meanwhile: in half a lock's life every worker has renewed its own twice.
                     await asyncio.sleep(self._lock_ms / 2000)
-                checked_over, away = link, False
+                checked_over, away = over, False
                 await self.check()
                 pause_ms = self._interval_ms
             except ConnectionFailed:

@@ -517,14 +517,13 @@ class Worker:
         )
 
     def _taken(self, record: JobRecord, token: str, suspect: bool, room: bool) -> None:
-        assert self._shuttle is not None
         fields = record.fields
         fields["processedOn"] = str(self._clock())
         fields["ats"] = str(record.integer("ats") + 1) if "ats" in fields else "1"
         if self.name:
             fields["pb"] = self.name
         job = Job(record, self.keys, self._connection, on_progress=self._progressed)
-        job.attempt = attempt = Attempt(job, token, self._shuttle.epoch, suspect, owner=self._running_in)
+        job.attempt = attempt = Attempt(job, token, self._connection.transport.opened, suspect, owner=self._running_in)
         if (older := self._attempts.get(record.id)) is not None:
             older.end(Ending.LOCK_LOST)  # its lock ran out, and the job came back here
         if self._ending or not room:

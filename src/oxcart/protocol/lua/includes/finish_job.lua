@@ -30,8 +30,10 @@ local function finish_job(keys, prefix, now, meta, attempt)
         "HSET", key, "atm", made, "failedReason", attempt.text, "stacktrace", attempt.stacktrace, "finishedOn", time
       )
       redis.call("HDEL", key, "defa")
-      -- At once: it may let parents go, which is told before the failure, as in Node.
-      try_to(meta, id, retain, keys.failed, prefix, attempt.keep, now, forget_failed)
+      if attempt.keep ~= "" then
+        -- At once: it may let parents go, which is told before the failure, as in Node.
+        try_to(meta, id, retain, keys.failed, prefix, attempt.keep, now, forget_failed)
+      end
     end
   end
   if done then
