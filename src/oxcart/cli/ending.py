@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
@@ -11,6 +10,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from ..worker.streams import flush
 
 log = logging.getLogger("oxcart.worker")
 
@@ -26,7 +27,7 @@ def ending() -> Iterator[None]:
         yield
         code = 0
     finally:
-        _flush()
+        flush()
         main = threading.main_thread()
         waited_for = [thread for thread in threading.enumerate() if not (thread.daemon or thread is main)]
         threading.Thread(target=_end_hard, args=(code, waited_for), name="oxcart-end", daemon=True).start()
@@ -41,16 +42,10 @@ def _end_hard(code: int, waited_for: list[threading.Thread]) -> None:
     for name, stack in (busy or {main.name: _stack(main)}).items():
         where = "".join(traceback.format_list(stack)).rstrip()
         log.warning("thread %s does not end; the process ends without it:\n%s", name, where)
-    _flush()
+    flush()
     os._exit(code)
 
 
 def _stack(thread: threading.Thread) -> list[traceback.FrameSummary]:
     frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage]
     return [step for step in traceback.extract_stack(frame) if step.filename != threading.__file__]
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()

@@ -37,6 +37,7 @@ from .execution import describe
 from .frames import Message, Unpacker, pack
 from .processors import is_async
 from .signals import SIGNALS, spare_forks
+from .streams import flush
 
 LOOK_EVERY_S = 5
 """How often to look whether the worker lives, should another process keep its end of the pipe open."""
@@ -146,9 +147,7 @@ class Child:
         """The life of the main thread. The loop runs while it waits, so that connections are looked after."""
         while (running := self._run_loop(inbox.get())) is not None:
             answer = self._run(running)
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):
-                    stream.flush()
+            flush()
             if os.getpid() != self._pid:
                 end_copy(answer)
             self._pipe.send(answer | {"n": running.number, "fields": running.changes()})
