@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,32 +25,45 @@ BACK_S = 10
 """How soon a worker goes on when Redis is back, on the slowest of machines; its `drain_delay` is longer than that."""
 
 
+class Held:
+    """A processor whose jobs go on once they are released; it counts how often each was begun."""
+
+    def __init__(self) -> None:
+        self.runs: Counter[str] = Counter()
+        self.release = asyncio.Event()
+
+    async def __call__(self, job: Job) -> None:
+        self.runs[job.id] += 1
+        await self.release.wait()
+
+
+@pytest.fixture
+async def control(fragile_server: RedisServer) -> AsyncIterator[Redis]:
+    """A way past what stands between the others and the server."""
+    async with Redis.from_url(fragile_server.url) as redis:  # pyright: ignore[reportUnknownMemberType]
+        yield redis
+
+
 async def run(worker: Worker) -> asyncio.Task[None]:
     return asyncio.create_task(worker.run())
 
 
 async def test_jobs_that_finish_while_redis_is_away_are_settled_when_it_is_back(fragile_server: RedisServer) -> None:
-    runs: Counter[str] = Counter()
-    release = asyncio.Event()
+    held = Held()
     errors: list[BaseException] = []
 
-    async def work(job: Job) -> str:
-        runs[job.id] += 1
-        await release.wait()
-        return "done"
-
     async with Queue("q", connection=fragile_server.url) as queue:
-        worker = Worker("q", work, connection=fragile_server.url, concurrency=20, drain_delay=60)
+        worker = Worker("q", held, connection=fragile_server.url, concurrency=20, drain_delay=60)
         worker.on("error")(errors.append)
         running = await run(worker)
         await queue.add_bulk([JobSpec("x") for _ in range(30)])
-        await wait_until(lambda: len(runs) == 20)
+        await wait_until(lambda: len(held.runs) == 20)
         fragile_server.kill()
-        release.set()
+        held.release.set()
         await asyncio.sleep(1)
         fragile_server.start()
         await wait_until(lambda: _completed(queue, 30), timeout=BACK_S)
-        assert all(count == 1 for count in runs.values())
+        assert all(count == 1 for count in held.runs.values())
         assert len(errors) <= 3, "it is told once, not at every try"
         await worker.close()
         await running
@@ -60,24 +74,19 @@ async def _completed(queue: Queue, count: int) -> bool:
 
 
 async def test_a_lock_that_ran_out_while_redis_was_away_is_no_reason_to_run_again(fragile_server: RedisServer) -> None:
-    runs: Counter[str] = Counter()
-    release = asyncio.Event()
-
-    async def work(job: Job) -> None:
-        runs[job.id] += 1
-        await release.wait()
+    held = Held()
 
     async with Queue("q", connection=fragile_server.url) as queue:
-        worker = Worker("q", work, connection=fragile_server.url, concurrency=5, lock_duration=0.5, stalled_interval=60)
+        worker = Worker("q", held, connection=fragile_server.url, concurrency=5, lock_duration=0.5, stalled_interval=60)
         running = await run(worker)
         await queue.add_bulk([JobSpec("x") for _ in range(5)])
-        await wait_until(lambda: len(runs) == 5)
+        await wait_until(lambda: len(held.runs) == 5)
         fragile_server.kill()
-        release.set()
+        held.release.set()
         await asyncio.sleep(1.2)
         fragile_server.start()
         await wait_until(lambda: _completed(queue, 5))
-        assert set(runs.values()) == {1}
+        assert set(held.runs.values()) == {1}
         await worker.close()
         await running
 
@@ -150,73 +159,63 @@ async def test_a_job_that_is_given_back_waits_no_longer_for_a_redis_that_is_away
     await wait_until(lambda: ended)
 
 
-async def test_a_job_is_kept_whoever_opened_the_lost_connection_again(fragile_server: RedisServer) -> None:
-    runs: Counter[str] = Counter()
+async def test_a_job_is_kept_whoever_opened_the_lost_connection_again(
+    fragile_server: RedisServer, control: Redis
+) -> None:
+    held = Held()
     lost_locks: list[str] = []
-    release = asyncio.Event()
 
-    async def work(job: Job) -> None:
-        runs[job.id] += 1
-        await release.wait()
-
-    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
     async with (
         proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
         Connection(proxy.url) as shared,
         Queue("q", connection=shared) as queue,
     ):
-        worker = Worker("q", work, connection=shared)
+        worker = Worker("q", held, connection=shared)
         worker.on("lock_lost")(lost_locks.append)
         running = await run(worker)
         job = await queue.add("x")
-        await wait_until(lambda: runs)
+        await wait_until(lambda: held.runs)
         proxy.cut_all()
         await wait_until(lambda: shared.transport.current is None)
         assert await job.state() == "active"  # this opens it again, while no call of the worker is under way
         assert await control.delete(f"bull:q:{job.id}:lock") == 1  # as if it had run out meanwhile
-        release.set()
+        held.release.set()
         await wait_until(lambda: lost_locks or not worker._attempts)
         assert await job.state() == "completed"
-        assert (runs[job.id], lost_locks) == (1, [])
+        assert (held.runs[job.id], lost_locks) == (1, [])
         await worker.close()
         await running
-    await control.aclose()
 
 
-async def test_after_redis_was_away_only_jobs_that_nobody_runs_are_given_back(fragile_server: RedisServer) -> None:
+async def test_after_redis_was_away_only_jobs_that_nobody_runs_are_given_back(
+    fragile_server: RedisServer, control: Redis
+) -> None:
     """Who checks first after that must not be quicker than those who renew their locks."""
-    runs: Counter[str] = Counter()
+    held = Held()
     stalled: list[str] = []
-    release = asyncio.Event()
 
-    async def work(job: Job) -> None:
-        runs[job.id] += 1
-        await release.wait()
-
-    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
     async with (
         proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
         Queue("q", connection=fragile_server.url) as queue,
     ):
-        workers = [Worker("q", work, connection=proxy.url, lock_duration=4, stalled_interval=0.1) for _ in range(2)]
+        workers = [Worker("q", held, connection=proxy.url, lock_duration=4, stalled_interval=0.1) for _ in range(2)]
         for worker in workers:
             worker.on("stalled")(stalled.append)
         running = [await run(worker) for worker in workers]
         jobs = await queue.add_bulk([JobSpec("x") for _ in range(2)])
-        await wait_until(lambda: len(runs) == 2)
+        await wait_until(lambda: len(held.runs) == 2)
         lost = await queue.add("x")
         await control.lmove("bull:q:wait", "bull:q:active")  # pyright: ignore (whoever took it is gone)
         proxy.cut_all()
         await control.delete(*[f"bull:q:{job.id}:lock" for job in jobs])  # as if they had run out meanwhile
         await wait_until(lambda: stalled)
         assert stalled == [lost.id]
-        release.set()
+        held.release.set()
         await wait_until(lambda: _completed(queue, 3))
-        assert set(runs.values()) == {1}
+        assert set(held.runs.values()) == {1}
         for worker, task in zip(workers, running, strict=True):
             await worker.close()
             await task
-    await control.aclose()
 
 
 async def test_a_worker_starts_without_redis_and_goes_on_when_it_comes(fragile_server: RedisServer) -> None:
@@ -410,39 +409,33 @@ async def test_a_server_that_forgets_its_scripts_all_the_time_does_no_harm(
     assert errors == []
 
 
-async def test_a_server_that_becomes_read_only_for_a_while_runs_nothing_twice(fragile_server: RedisServer) -> None:
-    runs: Counter[str] = Counter()
+async def test_a_server_that_becomes_read_only_for_a_while_runs_nothing_twice(
+    fragile_server: RedisServer, control: Redis
+) -> None:
+    held = Held()
     errors: list[BaseException] = []
-    release = asyncio.Event()
 
-    async def work(job: Job) -> None:
-        runs[job.id] += 1
-        await release.wait()
-
-    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
     async with Queue("q", connection=fragile_server.url) as queue:
-        worker = Worker("q", work, connection=fragile_server.url, concurrency=10)
+        worker = Worker("q", held, connection=fragile_server.url, concurrency=10)
         worker.on("error")(errors.append)
         running = await run(worker)
         await queue.add_bulk([JobSpec("x") for _ in range(20)])
-        await wait_until(lambda: len(runs) == 10)
+        await wait_until(lambda: len(held.runs) == 10)
         await control.replicaof("127.0.0.1", "1")  # pyright: ignore
-        release.set()
+        held.release.set()
         await asyncio.sleep(1)
         await control.replicaof("NO", "ONE")  # pyright: ignore
         await wait_until(lambda: _completed(queue, 20))
-        assert set(runs.values()) == {1}
+        assert set(held.runs.values()) == {1}
         assert len(errors) < 10
         await worker.close()
         await running
-    await control.aclose()
 
 
 async def test_producers_go_on_at_the_server_that_has_taken_over(
-    fragile_server: RedisServer, redis_server: RedisServer, queue_name: str
+    fragile_server: RedisServer, control: Redis, redis_server: RedisServer, queue_name: str
 ) -> None:
     """The address leads to another server by now, and the demoted one keeps its connections."""
-    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
     async with (
         proxy_before(fragile_server.socket, fragile_server.folder) as proxy,
         Queue(queue_name, connection=proxy.url) as queue,
@@ -457,32 +450,26 @@ async def test_producers_go_on_at_the_server_that_has_taken_over(
         assert (await queue.counts())["waiting"] == 2
         await asyncio.to_thread(blocking.close)
         await queue.obliterate(force=True)
-    await control.aclose()
 
 
-async def test_a_full_server_takes_completions_when_it_has_room_again(fragile_server: RedisServer) -> None:
-    runs: Counter[str] = Counter()
-    release = asyncio.Event()
+async def test_a_full_server_takes_completions_when_it_has_room_again(
+    fragile_server: RedisServer, control: Redis
+) -> None:
+    held = Held()
 
-    async def work(job: Job) -> None:
-        runs[job.id] += 1
-        await release.wait()
-
-    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
     async with Queue("q", connection=fragile_server.url) as queue:
-        worker = Worker("q", work, connection=fragile_server.url, concurrency=10)
+        worker = Worker("q", held, connection=fragile_server.url, concurrency=10)
         running = await run(worker)
         await queue.add_bulk([JobSpec("x") for _ in range(20)])
-        await wait_until(lambda: len(runs) == 10)
+        await wait_until(lambda: len(held.runs) == 10)
         await control.config_set("maxmemory", "1mb")  # pyright: ignore
-        release.set()
+        held.release.set()
         await asyncio.sleep(0.5)
         await control.config_set("maxmemory", "0")  # pyright: ignore
         await wait_until(lambda: _completed(queue, 20))
-        assert set(runs.values()) == {1}
+        assert set(held.runs.values()) == {1}
         await worker.close()
         await running
-    await control.aclose()
 
 
 async def test_a_processor_that_blocks_the_loop_keeps_its_lock(queue: Queue, run_worker: RunWorker) -> None:
@@ -640,12 +627,11 @@ async def test_a_worker_that_cannot_be_kept_alive_ends_loudly(
         await worker.run()
 
 
-async def test_a_password_that_is_wrong_for_a_while_stops_nobody(fragile_server: RedisServer) -> None:
+async def test_a_password_that_is_wrong_for_a_while_stops_nobody(fragile_server: RedisServer, control: Redis) -> None:
     errors: list[BaseException] = []
 
     async def work(job: Job) -> None: ...
 
-    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
     url = fragile_server.url.replace("unix://", "unix://:right@")
     await control.config_set("requirepass", "other")  # pyright: ignore
     await control.auth("other")  # pyright: ignore
@@ -664,34 +650,28 @@ async def test_a_password_that_is_wrong_for_a_while_stops_nobody(fragile_server:
     assert not any("right" in str(error) for error in errors)
     await worker.close()
     await running
-    await control.aclose()
 
 
-async def test_a_server_that_is_busy_with_a_script_runs_nothing_twice(fragile_server: RedisServer) -> None:
-    runs: Counter[str] = Counter()
+async def test_a_server_that_is_busy_with_a_script_runs_nothing_twice(
+    fragile_server: RedisServer, control: Redis
+) -> None:
+    held = Held()
     errors: list[BaseException] = []
-    release = asyncio.Event()
 
-    async def work(job: Job) -> None:
-        runs[job.id] += 1
-        await release.wait()
-
-    control = Redis.from_url(fragile_server.url)  # pyright: ignore[reportUnknownMemberType]
     await control.config_set("lua-time-limit", "50")  # pyright: ignore
     async with Queue("q", connection=fragile_server.url, timeout=20) as queue:
-        worker = Worker("q", work, connection=fragile_server.url, concurrency=10)
+        worker = Worker("q", held, connection=fragile_server.url, concurrency=10)
         worker.on("error")(errors.append)
         running = await run(worker)
         await queue.add_bulk([JobSpec("x") for _ in range(20)])
-        await wait_until(lambda: len(runs) == 10)
+        await wait_until(lambda: len(held.runs) == 10)
         spin = "local t = redis.call('TIME')[1] while redis.call('TIME')[1] - t < 2 do end"
         busy = asyncio.ensure_future(control.eval(spin, 0))  # pyright: ignore
         await asyncio.sleep(0.3)
-        release.set()
+        held.release.set()
         await busy
         await wait_until(lambda: _completed(queue, 20))
-        assert set(runs.values()) == {1}
+        assert set(held.runs.values()) == {1}
         assert len(errors) < 10
         await worker.close()
         await running
-    await control.aclose()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from oxcart import Job
 from tests.conftest import RedisServer, wait_until
 
 MODULE = """
@@ -93,3 +94,11 @@ def write(file: Path, text: str) -> None:
     new = file.with_suffix(".new")
     new.write_text(text)
     new.replace(file)
+
+
+async def active(job: Job) -> bool:
+    return await job.state() == "active"
+
+
+async def completed(job: Job) -> bool:
+    return await job.state() == "completed"

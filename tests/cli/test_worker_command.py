@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from oxcart import Job, JobSpec, Queue
-from tests.cli.conftest import Command, alive, write
+from oxcart import JobSpec, Queue
+from tests.cli.conftest import Command, active, alive, completed, write
 from tests.conftest import wait_until
 
 
@@ -45,11 +45,7 @@ async def test_a_process_that_crashes_is_started_again_and_its_job_is_not_lost(
     await wait_until(command.pids)
     os.kill(command.pids()[0], signal.SIGKILL)
     job = await queue.add("x")
-
-    async def done() -> bool:
-        return await job.state() == "completed"
-
-    await wait_until(done)
+    await wait_until(lambda: completed(job))
     assert "was ended by SIGKILL; a new one starts" in command.said()
     command.process.terminate()
     assert await command.ends() == 0
@@ -59,11 +55,7 @@ async def test_the_first_signal_lets_jobs_finish(folder: Path, queue: Queue, com
     commands.append(command := Command(folder, ["jobs:worker"]))
     go = folder / "go"
     job = await queue.add("x", {"until": str(go)})
-
-    async def running() -> bool:
-        return await job.state() == "active"
-
-    await wait_until(running)
+    await wait_until(lambda: active(job))
     command.process.send_signal(signal.SIGINT)
     await wait_until(lambda: "asked to stop" in command.said())
     go.touch()
@@ -76,11 +68,7 @@ async def test_the_second_signal_insists_and_jobs_are_given_back(
 ) -> None:
     commands.append(command := Command(folder, ["jobs:worker"]))
     job = await queue.add("x", {"until": str(folder / "never")})
-
-    async def running() -> bool:
-        return await job.state() == "active"
-
-    await wait_until(running)
+    await wait_until(lambda: active(job))
     command.process.terminate()
     await wait_until(lambda: "asked to stop" in command.said())
     before = time.monotonic()
@@ -95,11 +83,7 @@ async def test_workers_do_not_outlive_a_killed_supervisor(folder: Path, queue: Q
     await wait_until(command.pids)
     [pid] = command.pids()
     job = await queue.add("x")
-
-    async def done() -> bool:
-        return await job.state() == "completed"
-
-    await wait_until(done)
+    await wait_until(lambda: completed(job))
     command.process.kill()
     await wait_until(lambda: not alive(pid))
 
@@ -164,19 +148,15 @@ async def test_a_module_that_raises_later_is_tried_again(folder: Path, queue: Qu
     good = source.read_text()
     commands.append(command := Command(folder, ["jobs:worker"]))
     first = await queue.add("x")
-    await wait_until(lambda: _completed(first))
+    await wait_until(lambda: completed(first))
     write(source, "raise RuntimeError('the disk is full')")
     os.kill(command.pids()[0], signal.SIGKILL)
     await wait_until(lambda: "can't be loaded: RuntimeError: the disk is full" in command.said())
     write(source, good)
     second = await queue.add("x")
-    await wait_until(lambda: _completed(second))
+    await wait_until(lambda: completed(second))
     command.process.terminate()
     assert await command.ends() == 0
-
-
-async def _completed(job: Job) -> bool:
-    return await job.state() == "completed"
 
 
 async def test_the_command_shows_where_it_works_and_which_attempts_fail(
@@ -194,11 +174,7 @@ async def test_changed_code_starts_the_workers_anew(folder: Path, queue: Queue, 
     commands.append(command := Command(folder, ["jobs:worker", "--reload"]))
     await wait_until(command.pids)
     first = await queue.add("x")
-
-    async def done() -> bool:
-        return await first.state() == "completed"
-
-    await wait_until(done)
+    await wait_until(lambda: completed(first))
     source = folder / "jobs.py"
     write(source, source.read_text().replace("return os.getpid()", "return 'new'"))
     await wait_until(lambda: len(command.pids()) == 2)
@@ -221,11 +197,7 @@ async def test_broken_code_is_waited_for_under_reload(folder: Path, queue: Queue
     await wait_until(lambda: "waiting for a change" in command.said())
     write(source, good)
     job = await queue.add("x")
-
-    async def done() -> bool:
-        return await job.state() == "completed"
-
-    await wait_until(done)
+    await wait_until(lambda: completed(job))
     command.process.terminate()
     assert await command.ends() == 0
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from oxcart import Job, Queue
+from oxcart import Queue
 from oxcart.cli import changes, supervisor
-from tests.cli.conftest import Command, write
+from tests.cli.conftest import Command, active, completed, write
 from tests.conftest import RedisServer, wait_until
 
 HARD = """
@@ -61,14 +61,6 @@ def hard(folder: Path, queue_name: str, redis_server: RedisServer) -> Path:
     return folder
 
 
-async def _completed(job: Job) -> bool:
-    return await job.state() == "completed"
-
-
-async def _active(job: Job) -> bool:
-    return await job.state() == "active"
-
-
 # ----------------------------------------------------------------------------------------------------- signals
 
 
@@ -76,7 +68,7 @@ async def test_a_signal_to_all_processes_lets_jobs_finish(folder: Path, queue: Q
     commands.append(command := Command(folder, ["jobs:worker"]))
     go = folder / "go"
     job = await queue.add("x", {"until": str(go)})
-    await wait_until(lambda: _active(job))
+    await wait_until(lambda: active(job))
     os.kill(command.pids()[0], signal.SIGTERM)
     await wait_until(lambda: "asked to stop" in command.said())
     command.process.terminate()
@@ -93,7 +85,7 @@ async def test_one_signal_after_the_code_has_changed_lets_jobs_finish(
     commands.append(command := Command(folder, ["jobs:worker", "--reload"]))
     go = folder / "go"
     job = await queue.add("x", {"until": str(go)})
-    await wait_until(lambda: _active(job))
+    await wait_until(lambda: active(job))
     source = folder / "jobs.py"
     write(source, source.read_text() + "# changed")
     await wait_until(lambda: "asked to stop" in command.said())
@@ -123,7 +115,7 @@ async def test_a_job_can_end_the_process_that_it_forks(
 ) -> None:
     commands.append(command := Command(hard, [f"hard:{worker}"]))
     job = await queue.add("x")
-    await wait_until(lambda: _completed(job))
+    await wait_until(lambda: completed(job))
     command.process.terminate()
     assert await command.ends() == 0
 
@@ -141,7 +133,7 @@ async def test_a_stop_is_clean_also_if_the_parent_ignores_the_ends_of_children(
 ) -> None:
     commands.append(command := Command(folder, ["jobs:worker"], shell=IGNORING))
     job = await queue.add("x")
-    await wait_until(lambda: _completed(job))
+    await wait_until(lambda: completed(job))
     command.process.terminate()
     assert await command.ends() == 0
     assert "Unknown child process" not in command.said()
@@ -151,7 +143,7 @@ async def test_a_stop_is_clean_also_if_the_parent_ignores_the_ends_of_children(
 async def test_streams_may_be_closed(folder: Path, queue: Queue, commands: list[Command], closed: str) -> None:
     commands.append(command := Command(folder, ["jobs:worker"], shell=f'exec "$@" {closed}'))
     job = await queue.add("x")
-    await wait_until(lambda: _completed(job))
+    await wait_until(lambda: completed(job))
     command.process.terminate()
     assert await command.ends() == 0
 
@@ -168,7 +160,7 @@ async def test_a_job_that_ends_its_process_ends_nothing_else(
     await queue.add("x", {"exit": code})
     await wait_until(lambda: f"worker process 0 ended with exit code {code}; a new one starts" in command.said())
     job = await queue.add("x")
-    await wait_until(lambda: _completed(job))
+    await wait_until(lambda: completed(job))
     command.process.terminate()
     assert await command.ends() == 0
 
@@ -180,7 +172,7 @@ async def test_a_process_may_be_ended_by_a_signal_without_a_name(
     await wait_until(command.pids)
     os.kill(command.pids()[0], 40)
     job = await queue.add("x")
-    await wait_until(lambda: _completed(job))
+    await wait_until(lambda: completed(job))
     assert "worker process 0 was ended by signal 40; a new one starts" in command.said()
     command.process.terminate()
     assert await command.ends() == 0
@@ -262,7 +254,7 @@ async def test_the_folder_may_be_removed_and_made_again(folder: Path, queue: Que
     app.mkdir()
     write(app / "jobs.py", (folder / "jobs.py").read_text().replace("return os.getpid()", "return 'new'"))
     job = await queue.add("x")
-    await wait_until(lambda: _completed(job))
+    await wait_until(lambda: completed(job))
     await job.refresh()
     assert job.return_value == "new"
     command.process.terminate()
