@@ -1,7 +1,7 @@
 /** Adding a job: its name, its data by a form or as JSON, and how it is to run. */
 
 import type { JSX } from "preact";
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { address, ApiError, get, part, refreshAll, url, useApi } from "./api";
 import { Dialog } from "./components/Dialog";
@@ -259,7 +259,8 @@ interface Data {
 /** Data that nobody has touched begin as the schema of the name says; what was written stays. */
 function useBeginning(schema: Schema | null, byForm: boolean, { value, setValue, setText, again }: Data): void {
   const offered = useRef("{}");
-  useEffect(() => {
+  // In the same turn as the fields appear: later, somebody may have typed in one.
+  useLayoutEffect(() => {
     if (stringify(value ?? {}) !== offered.current) {
       if (byForm) again();
       else if (!schema) setText(stringify(value ?? {}, 2));

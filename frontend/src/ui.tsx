@@ -129,7 +129,8 @@ export function Menu({ label, icon = "more", text, items }: { label: string; ico
   const box = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const id = useId();
-  useEffect(() => {
+  // At once: keys that are pressed next are meant for what is open.
+  useLayoutEffect(() => {
     if (!open) return undefined;
     box.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const away = (event: Event) => {

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface Props {
   title: string;
@@ -22,7 +22,8 @@ export function Dialog({ title, onClose, children, footer, size = "small", bare 
   const close = useRef(onClose);
   close.current = onClose;
 
-  useEffect(() => {
+  // At once: keys that are pressed next are meant for what is open.
+  useLayoutEffect(() => {
     const mine = dialog.current;
     const before = document.activeElement as HTMLElement | null;
     if (!mine) return undefined;

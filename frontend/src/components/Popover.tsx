@@ -1,7 +1,7 @@
 /** A button that opens a small panel beside it: to choose from, or to fill in. */
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Icon, type IconName } from "../icons";
 
@@ -24,7 +24,8 @@ export function Popover({ label, icon, text, on, children }: Props): JSX.Element
     setOpen(false);
     button.current?.focus();
   };
-  useEffect(() => {
+  // At once: keys that are pressed next are meant for what is open.
+  useLayoutEffect(() => {
     if (!open) return undefined;
     box.current?.querySelector<HTMLElement>(".pop :is(a[href], button, input):not(:disabled)")?.focus();
     const away = (event: Event) => {

@@ -1,7 +1,7 @@
 /** Over a list: what is looked for, and in which order, columns and form it is shown. */
 
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Icon } from "../icons";
 import { suggest } from "../lib/filter";
@@ -83,7 +83,8 @@ function FilterForm({ text, flaw, state }: { text: string; flaw: string | null; 
   const [typed, setTyped] = useState(text);
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLInputElement>(null);
-  useEffect(() => setTyped(text), [text]);
+  // At once: later, somebody may have typed on.
+  useLayoutEffect(() => setTyped(text), [text]);
   const send = (value: string) => {
     setOpen(false);
     setQuery({ q: value.trim(), start: null });

@@ -199,6 +199,25 @@ async def test_what_the_server_refuses_is_said_at_its_field(adding: Adding) -> N
     assert (await adding.only_job()).data == {"to": "ada@example.com"}
 
 
+async def test_what_is_typed_as_soon_as_a_field_is_there_stays(adding: Adding) -> None:
+    """Typed before the browser has painted the field: a busy machine makes that a long time."""
+    await expect(adding.dialog.locator("datalist option[value=welcome]")).to_have_count(1)
+    await adding.page.evaluate(
+        """async () => {
+          const fill = (box, text) => {
+            box.value = text;
+            box.dispatchEvent(new Event("input", { bubbles: true }));
+          };
+          const dialog = document.querySelector("dialog");
+          fill(dialog.querySelector("[data-first]"), "welcome");
+          for (let turn = 0; turn < 100 && !dialog.querySelector(".add-data input"); turn++) await null;
+          fill(dialog.querySelector(".add-data input"), "bob@example.com");
+        }"""
+    )
+    await adding.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 200)))")
+    await expect(adding.field("To")).to_have_value("bob@example.com")
+
+
 async def test_a_schema_is_no_wall(open_site: OpenSite, own: Queue) -> None:
     """The server decides; where it can't check, what looks wrong may be added anyway."""
     site = await open_site(prefix=own.keys.queue_prefix, queues=["email"])

@@ -41,6 +41,20 @@ async def test_help_shows_the_keys_and_closes(site: Site) -> None:
     await tab.fine()
 
 
+async def test_what_opens_has_the_keys_at_once(site: Site) -> None:
+    """Before it is painted: what is pressed right after must not go to the page below."""
+    tab = await site.open("/queues/email?state=failed")
+    await tab.settled()
+    at_once = """async (open) => {
+      document.querySelector(open).click();
+      for (let turn = 0; turn < 100; turn++) await null;
+      return document.activeElement.closest(".menu-list, .pop") !== null;
+    }"""
+    assert await tab.page.evaluate(at_once, "[aria-haspopup=menu]")
+    assert await tab.page.evaluate(at_once, ".filter-tools [aria-haspopup=dialog]")
+    await tab.fine()
+
+
 async def test_slash_goes_to_the_filter_and_letters_there_are_letters(site: Site) -> None:
     tab = await site.open("/queues/email?state=failed")
     await tab.page.keyboard.press("/")

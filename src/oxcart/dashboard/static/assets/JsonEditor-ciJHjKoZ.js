@@ -1,4 +1,4 @@
-import{Sn as e,Tt as t,_n as n,_t as r,cn as i,gn as a,hn as o,mn as s,on as c,sn as l,vn as u,wn as d}from"./core-D15dB7zq.js";function f({text:f,onInput:p,label:_,rows:v=12,error:y}){let b=u(),x=s(null),S=s(null),C=o(()=>c(f),[f]),w=o(()=>f.split(`
+import{Sn as e,Tt as t,_n as n,_t as r,cn as i,gn as a,hn as o,mn as s,on as c,sn as l,vn as u,wn as d}from"./core-CuJBYEn5.js";function f({text:f,onInput:p,label:_,rows:v=12,error:y}){let b=u(),x=s(null),S=s(null),C=o(()=>c(f),[f]),w=o(()=>f.split(`
 `).length,[f]),T=o(()=>new Blob([f]).size,[f]),[E,D]=n(1),O=m(E,w);a(()=>{S.current&&x.current&&(S.current.scrollTop=x.current.scrollTop-(E-1)*h(x.current))},[E]);let k=()=>g(x.current,0,f.length,i(l(f),2),p);return e(`div`,{class:`editor`,"data-wrong":!!(C??y),children:[e(`div`,{class:`editor-box`,children:[e(`pre`,{class:`editor-lines`,ref:S,"aria-hidden":`true`,children:[O.map(t=>e(`span`,{"data-wrong":t===C?.line,children:[String(t).padStart(String(w).length),`
 `]},t)),`
 
