@@ -92,7 +92,7 @@ export function AddJob({ queue, name: firstName = "", data, options, like, onClo
       }
       setAdded(done);
       // The id was for the one that is added now.
-      setUsual({ ...usual, id: "" });
+      setUsual((now) => ({ ...now, id: "" }));
       setTried(false);
     } catch (error) {
       const message = said(error);
