@@ -39,7 +39,7 @@ PAIRS = (
     (r"__aiter__", "__iter__"),
     (r"__anext__", "__next__"),
     (r"StopAsyncIteration", "StopIteration"),
-    (r"import asyncio\nimport time\n", "import time\n"),
+    (r"import asyncio\n((?:import \w+\n)*import time\n)", r"\1"),
     (r"asyncio\.sleep", "time.sleep"),
     (r"AsyncIterator", "Iterator"),
     (r"from redis\.asyncio import", "from redis import"),

@@ -298,9 +298,9 @@ def is_forbidden(error: BaseException) -> bool:
     return isinstance(error, ServerRefused) and error.code == FORBIDDEN
 
 
-def is_log_in_refused(error: BaseException) -> bool:
-    """Whether it is about the password, so that trying again is of no use."""
-    return isinstance(error, ServerRefused) and error.code in LOG_IN_CODES
+def stays_refused(error: BaseException) -> bool:
+    """Whether it is refused until somebody changes a password or rights, so that trying again is of no use."""
+    return isinstance(error, ServerRefused) and error.code in LOG_IN_CODES | {FORBIDDEN}
 
 
 def is_demoted(error: OxcartError) -> bool:

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from oxcart import Connection, ConnectionFailed, Job, JobSpec, Queue, Worker
+from oxcart import Connection, ConnectionFailed, Job, JobSpec, Queue, ServerRefused, Worker
+from oxcart.errors import is_forbidden
+from oxcart.protocol.keys import Keys
 from oxcart.sync import Job as BlockingJob
 from oxcart.sync import Queue as BlockingQueue
+from oxcart.worker.stalled import StalledCheck
 from tests.chaos.proxy import proxy_before
 from tests.conftest import RedisServer, RunWorker, wait_until
 
@@ -159,6 +162,38 @@ async def test_a_job_that_is_given_back_waits_no_longer_for_a_redis_that_is_away
     await wait_until(lambda: ended)
 
 
+async def test_a_job_that_has_ended_insists_no_more_and_what_is_not_allowed_is_told_at_once(
+    fragile_server: RedisServer, control: Redis
+) -> None:
+    refused, ended = list[BaseException](), list[Job]()
+    rights = "~bull:q:* ~oxcart:* +@read +@write -@dangerous +eval +evalsha +time +info"
+    await control.execute_command("ACL", "SETUSER", "narrow", "reset", "on", ">pw", *rights.split())  # pyright: ignore
+
+    async def work(job: Job) -> None:
+        try:
+            await family_of(job, "other").state()
+        except ServerRefused as error:
+            refused.append(error)
+
+    worker = Worker("q", work, connection=fragile_server.url.replace("unix://", "unix://narrow:pw@"))
+    worker.on("completed")(lambda job, _: ended.append(job))
+    running = await run(worker)
+    async with Queue("q", connection=fragile_server.url) as queue:
+        await queue.add("x")
+        await wait_until(lambda: ended)
+    assert [is_forbidden(error) for error in refused] == [True]
+    fragile_server.kill()
+    with pytest.raises(ConnectionFailed):
+        await asyncio.wait_for(ended[0].state(), 10)
+    await worker.close(timeout=0.1)
+    await running
+
+
+def family_of(job: Job, queue: str) -> Job:
+    """A job of another queue, as one of this attempt's own."""
+    return Job(job.record, Keys(queue, "bull"), job._connection, attempt=job.attempt)  # pyright: ignore[reportPrivateUsage]
+
+
 async def test_a_job_is_kept_whoever_opened_the_lost_connection_again(
     fragile_server: RedisServer, control: Redis
 ) -> None:
@@ -299,6 +334,34 @@ async def test_a_frozen_server_costs_nothing_but_time(fragile_server: RedisServe
         await wait_until(lambda: _completed(queue, 100))
         assert len(runs) == 100, "no add was done twice"
         assert set(runs.values()) == {1}
+        await worker.close()
+        await running
+
+
+async def test_a_server_that_stands_still_is_sent_no_check_for_lost_jobs(
+    fragile_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would read it when it goes on, and give jobs back before their workers have renewed the locks."""
+    sent, answered = 0, asyncio.Event()
+    check = StalledCheck.check
+
+    async def noted(self: StalledCheck) -> list[str]:
+        nonlocal sent
+        sent += 1
+        found = await check(self)
+        answered.set()
+        return found
+
+    monkeypatch.setattr(StalledCheck, "check", noted)
+    async with Connection(fragile_server.url, timeout=1) as connection:
+        worker = Worker("q", Held(), connection=connection, stalled_interval=0.3)
+        running = await run(worker)
+        await answered.wait()
+        fragile_server.freeze()  # the next is due in 0.3 s
+        before = sent
+        await wait_until(lambda: connection.transport.current is None)
+        assert sent == before
+        fragile_server.thaw()
         await worker.close()
         await running
 

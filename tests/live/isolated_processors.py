@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -208,8 +209,21 @@ def fork_and_come_back(job: SyncJob) -> Any:
     if (pid := os.fork()) == 0:
         if job.name == "raise":
             raise ValueError("in the fork")
+        if job.name == "exit":
+            sys.exit(job.data)
         return "the fork"
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def end_forks_at_once(job: SyncJob) -> list[int | None]:
+    """As `multiprocessing` does with its pools."""
+    forks = [multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,)) for _ in range(20)]
+    for fork in forks:
+        fork.start()
+        fork.terminate()
+    for fork in forks:
+        fork.join(10)
+    return [fork.exitcode for fork in forks]
 
 
 def write_to_the_pipe(job: SyncJob) -> str:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from oxcart import (
     Backoff,
+    Connection,
     ConnectionFailed,
     Flow,
     FlowProducer,
@@ -194,6 +195,26 @@ async def test_flows_and_schedulers_for_a_frozen_server_fail_in_time_too(fragile
         assert asyncio.get_running_loop().time() - started < 4.5  # less than the deadline of a call
         assert [type(answer) for answer in answers] == [ConnectionFailed] * 2
         fragile_server.thaw()
+
+
+async def test_a_flow_that_is_added_half_gets_the_time_of_a_call_for_the_rest(
+    fragile_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Connection.run
+    calls = 0
+
+    async def slow(self: Connection, call: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            await asyncio.sleep(1.2)
+        return await run(self, call)
+
+    monkeypatch.setattr(Connection, "run", slow)
+    async with FlowProducer(connection=fragile_server.url, timeout=1) as flows:
+        node = await flows.add(Flow("q", "root", children=[Flow("q", "child") for _ in range(300)]))
+    assert calls > 2
+    assert len(node.children) == 300
 
 
 async def test_an_add_by_choice_waits_for_redis(fragile_server: RedisServer) -> None:

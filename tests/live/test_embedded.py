@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oxcart import Job, Queue, Worker, embedded
+from oxcart import Connection, ConnectionFailed, Job, Queue, Worker, embedded
 from tests.conftest import wait_until
 
 # These know the module alone, as the whole package takes longer to load than a server to start.
@@ -225,6 +226,30 @@ def test_a_forked_child_that_leaves_does_not_stop_the_server(folder: Path) -> No
         assert parent.first_line() == "child gone"
         assert is_locked(folder / "users")
         assert ask(str(folder / "redis.sock"), "PING") == "+PONG\r\n"
+
+
+async def test_a_connection_that_is_closed_while_its_server_starts_keeps_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    acquire = embedded.acquire
+
+    def slowly(directory: Path) -> embedded.Server:
+        begun.set()
+        go_on.wait(30)
+        return acquire(directory)
+
+    monkeypatch.setattr(embedded, "acquire", slowly)
+    connection = Connection(f"embedded:{folder}")
+    opening = asyncio.ensure_future(connection.transport.link())
+    await wait_until(begun.is_set)
+    closing = asyncio.ensure_future(connection.close())
+    await asyncio.sleep(0.1)  # it has given up, and waits for the thread
+    go_on.set()
+    await closing
+    with pytest.raises(ConnectionFailed):
+        await opening
+    assert embedded._servers == {}  # pyright: ignore[reportPrivateUsage]
 
 
 def test_the_server_has_a_session_of_its_own_and_none_of_our_descriptors(folder: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
+import os
 import signal
+import time
 from collections import Counter
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from oxcart import Job, JobSpec, JobState, Queue, Worker
+from oxcart.sync import Job as BlockingJob
 from oxcart.worker import shuttle
 from oxcart.worker.locks import LockKeeper
 from oxcart.worker.signals import SIGNALS
@@ -312,6 +316,69 @@ async def test_signal_handlers_of_the_program_are_put_back_after_the_last_of_its
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+async def test_what_the_program_has_given_its_loop_hears_signals_after_the_worker_too(
+    queue: Queue, redis_server: RedisServer
+) -> None:
+    heard = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, heard.set)
+    try:
+        worker = Worker(queue.name, work, connection=redis_server.url)
+        running = asyncio.create_task(worker.run())
+        await wait_until(lambda: worker._shuttle is not None and worker._shuttle.supply.idle)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+        heard.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(heard.wait(), 30)
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+async def test_a_signal_to_a_fork_of_a_job_is_none_for_its_worker(queue: Queue, run_worker: RunWorker) -> None:
+    def fork_twice(job: BlockingJob) -> list[int | None]:
+        codes = list[int | None]()
+        for number in SIGNALS:
+            fork = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            fork.start()
+            os.kill(fork.pid or 0, number)
+            if number is signal.SIGINT:  # a terminal sends it to all: the job may go on
+                fork.join(0.5)
+                codes.append(fork.exitcode)
+            fork.terminate()
+            fork.join(10)
+            codes.append(fork.exitcode)
+        return codes
+
+    worker = await run_worker(fork_twice)
+    job = await queue.add("x")
+    ended = -signal.SIGTERM
+    assert await job.result(timeout=60) == [None, ended, ended]
+    assert worker._stop_asked == 0
+
+
+async def test_pausing_a_worker_that_ends_with_jobs_it_could_not_hand_back_ends_too(
+    fragile_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oxcart.worker.worker.FLUSH_S", 0.1)
+    begun = asyncio.Event()
+
+    async def hang(job: Job) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    async with Queue("q", connection=fragile_server.url) as queue:
+        await queue.add("x")
+    worker = Worker("q", hang, connection=fragile_server.url)
+    running = asyncio.create_task(worker.run())
+    await begun.wait()
+    pausing = asyncio.create_task(worker.pause())
+    fragile_server.kill()
+    await worker.close(timeout=0.1)
+    await running
+    await asyncio.wait_for(pausing, 30)
 
 
 async def test_a_shorter_grace_may_be_given_while_a_worker_stops(queue: Queue, run_worker: RunWorker) -> None:

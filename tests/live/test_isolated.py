@@ -24,7 +24,6 @@ from redis.asyncio import Redis
 from oxcart import Backoff, Job, JobSpec, OptionsError, Queue, Unrecoverable, Worker
 from oxcart.errors import ProcessCrashed
 from oxcart.worker import children, frames
-from oxcart.worker.child import UNABLE
 from tests.conftest import RedisServer, RunWorker, wait_until
 from tests.live import isolated_processors as processors
 from tests.live.test_working import ends
@@ -337,9 +336,18 @@ async def test_a_fork_that_comes_back_from_a_job_has_no_say_in_how_it_ends(
     queue: Queue, run_worker: RunWorker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await run_worker(processors.fork_and_come_back, isolation="process")
-    assert (await ends(await queue.add("return"), "completed")).return_value == 0
-    assert (await ends(await queue.add("raise"), "completed")).return_value == UNABLE
-    assert "ValueError: in the fork" in capfd.readouterr().err
+    expected = [("return", None, 0), ("raise", None, 1), ("exit", None, 0), ("exit", 3, 3), ("exit", "for a reason", 1)]
+    for name, data, code in expected:
+        assert (await ends(await queue.add(name, data), "completed")).return_value == code, (name, data)
+    told = capfd.readouterr().err
+    assert "ValueError: in the fork" in told
+    assert "for a reason\n" in told
+
+
+async def test_forks_of_a_job_end_as_soon_as_they_are_told_to(queue: Queue, run_worker: RunWorker) -> None:
+    await run_worker(processors.end_forks_at_once, isolation="process")
+    job = await ends(await queue.add("x"), "completed")
+    assert job.return_value == [-signal.SIGTERM] * 20
 
 
 @pytest.mark.parametrize("text", ["said", "said where a child listens\n", "x" * 100_000])
@@ -351,6 +359,16 @@ async def test_a_job_that_writes_to_its_childs_pipe_fails_and_the_next_one_runs(
     job = await ends(await queue.add("write", text), "failed")
     assert (job.failed_reason or "").endswith(" wrote to the pipe between it and the worker, and was killed")
     await ends(await queue.add("fine", {"n": 1}), "completed")
+
+
+async def test_a_file_named_as_one_of_pythons_modules_stands_in_no_childs_way(
+    queue: Queue, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("email", "queue", "json"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('this is no place for it')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    await run_worker(processors.double, isolation="process")
+    await ends(await queue.add("x", {"n": 1}), "completed")
 
 
 async def test_a_module_that_fails_in_the_child_fails_the_job_with_its_error(

@@ -23,7 +23,9 @@ def test_beside_somebody_who_reads_slowly_it_only_glances() -> None:
     slow.pop()
     slow.pop()
     slow.take_in(Batch([Entry(f"{n}-0", {}) for n in range(MANY + 2, MANY + 10)]))
-    assert block_ms([slow, full(), Backlog("b", "0-0")]) == GLANCE_MS
+    both = [slow, full(), Backlog("b", "0-0")]
+    assert block_ms(both) == GLANCE_MS
+    assert block_ms(both) == DOZE_MS, "nothing was taken meanwhile"
 
 
 def test_beside_somebody_who_never_began_to_read_it_does_not_spin() -> None:

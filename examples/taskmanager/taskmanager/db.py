@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import URL, event, make_url, select, text
+from sqlalchemy import URL, event, func, make_url, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .models import GENERAL, Base, Project
@@ -18,15 +18,12 @@ ASYNC_DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
-    "mysql": "mysql+aiomysql",
-    "mariadb": "mariadb+aiomysql",
 }
 
 LOCKED_S = 10
 """How long to wait for another process that writes to the same SQLite file."""
 
-
-ONE_AT_A_TIME = 8_000_800
+CREATING = 8_000_800
 """The number of the lock that is held while tables are created; any will do."""
 
 
@@ -55,9 +52,8 @@ class Database:
         if self.engine.dialect.name == "sqlite":
             await self._let_read_while_written()
         async with self.engine.begin() as connection:
-            if self.engine.dialect.name == "postgresql":
-                # There, "if not exists" looks first and creates then: two at once would get into each other's way.
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})"))
+            # In PostgreSQL "if not exists" looks first and creates then: two at once would get into each other's way.
+            await one_at_a_time(connection, CREATING)
             for table in Base.metadata.sorted_tables:
                 await connection.execute(CreateTable(table, if_not_exists=True))
                 for index in table.indexes:
@@ -92,6 +88,12 @@ class Database:
         await self.engine.dispose()
 
 
+async def one_at_a_time(connection: AsyncConnection, number: int) -> None:
+    """Until this transaction ends, let nobody into one with this number. SQLite has all who write take turns anyway."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
 def with_async_driver(url: str) -> URL:
     """The URL with an async driver, where it names none."""
     parsed = make_url(url)
@@ -100,10 +102,17 @@ def with_async_driver(url: str) -> URL:
 
 def _refuse_nul(_: object, __: object, ___: object, parameters: Any, context: object, many: bool) -> None:
     """In one place, and not at each field that somebody may fill in."""
-    for row in parameters if many else [parameters]:
-        values: Any = cast(Mapping[str, Any], row).values() if isinstance(row, Mapping) else row
-        if any(isinstance(value, str) and "\0" in value for value in values):
-            raise Unstorable("texts can't have a NUL in them")
+    if _has_nul(parameters):
+        raise Unstorable("texts can't have a NUL in them")
+
+
+def _has_nul(value: Any) -> bool:
+    """Look into a row, or many of them: rows inserted with one statement come as one, with all their values."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(map(_has_nul, cast(Mapping[str, Any], value).values()))
+    return isinstance(value, list | tuple) and any(map(_has_nul, cast(Sequence[Any], value)))
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:

@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     redis_url: str = "redis://localhost:6379/0"
     """Any URL that Oxcart takes; `embedded:` starts a server of your own, for development."""
     database_url: str = "sqlite:///taskmanager.db"
-    """Any SQLAlchemy URL. Where it names no driver, an async one is chosen."""
+    """SQLite or PostgreSQL, as a SQLAlchemy URL. Where it names no driver, an async one is chosen."""
     data_dir: Path = Path("data")
     """The folder for pictures and reports. The web application and the workers need the same one."""
 

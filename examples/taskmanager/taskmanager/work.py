@@ -39,7 +39,7 @@ async def register(
 async def log_in(session: AsyncSession, email: str, password: str) -> str | None:
     """Log a user in: the token for their cookie, or None if the address or the password is wrong.
 
-    After too many wrong ones it raises `tries.TooMany`, whatever the password.
+    After too many wrong ones, or with too many at once, it raises `tries.TooMany`, whatever the password.
     """
     email = email.strip().lower()
     user = await session.scalar(select(User).where(User.email == email))

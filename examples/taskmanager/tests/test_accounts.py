@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,13 @@ from argon2 import PasswordHasher
 from conftest import BASE, Register
 from fastapi import FastAPI
 from pages import Visitor
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from taskmanager.app import create_app
 from taskmanager.db import Database
 from taskmanager.models import Login, Try
 from taskmanager.settings import Settings
-from taskmanager.tries import MOST, WITHIN
+from taskmanager.tries import CHECKED_WITHIN, MOST, WITHIN
 
 CREDENTIALS = {"email": "ada@example.com", "password": "engine-1843"}
 
@@ -123,6 +124,17 @@ async def guess(api: httpx.AsyncClient, times: int, email: str = "ada@example.co
     return [(await api.post("/auth/session", json=one)).status_code for one in guesses]
 
 
+async def guess_at_once(api: httpx.AsyncClient, times: int) -> list[int]:
+    return [status for [status] in await asyncio.gather(*(guess(api, 1) for _ in range(times)))]
+
+
+async def let_pass(database: Database, time: timedelta) -> None:
+    """Let all tries have been made that long ago."""
+    async with database.sessions() as session:
+        await session.execute(update(Try).values(made_at=datetime.now(UTC) - time))
+        await session.commit()
+
+
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
 async def test_who_guesses_a_password_is_stopped(api: httpx.AsyncClient, register: Register, email: str) -> None:
     await register()
@@ -137,13 +149,34 @@ async def test_after_too_many_guesses_the_right_password_has_to_wait_too(
     await guess(api, MOST)
 
     refused = await log_in(api)
-    assert refused.status_code == 429 and "too many wrong passwords" in refused.text
-    assert 0 < int(refused.headers["retry-after"]) <= WITHIN.total_seconds()
+    assert refused.status_code == 429 and "too many tries at once or wrong passwords" in refused.text
 
-    async with database.sessions() as session:
-        await session.execute(update(Try).values(made_at=datetime.now(UTC) - WITHIN))
-        await session.commit()
+    await let_pass(database, WITHIN)
     assert (await log_in(api)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("age", "wait"), [(timedelta(0), CHECKED_WITHIN), (timedelta(minutes=1), WITHIN - timedelta(minutes=1))]
+)
+async def test_who_is_refused_is_told_to_wait_for_seconds_while_tries_may_still_be_found_right(
+    api: httpx.AsyncClient, register: Register, database: Database, age: timedelta, wait: timedelta
+) -> None:
+    await register()
+    await guess(api, MOST)
+    await let_pass(database, age)
+
+    told = timedelta(seconds=int((await log_in(api)).headers["retry-after"]))
+    assert wait - CHECKED_WITHIN < told <= wait
+
+
+async def test_of_guesses_at_once_as_many_are_tried_as_of_guesses_one_after_the_other(
+    api: httpx.AsyncClient, register: Register, database: Database
+) -> None:
+    await register()
+
+    assert sorted(await guess_at_once(api, 3 * MOST)) == [401] * MOST + [429] * 2 * MOST
+    async with database.sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(Try)) == MOST
 
 
 async def test_guesses_at_one_address_do_not_keep_others_out(api: httpx.AsyncClient, register: Register) -> None:

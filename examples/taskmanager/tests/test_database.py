@@ -11,11 +11,12 @@ import pytest
 from conftest import BASE, Register
 from fastapi import FastAPI
 from pages import Visitor, picture
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.pool import QueuePool
 
 from taskmanager.app import create_app
-from taskmanager.db import Database
+from taskmanager.db import Database, Unstorable
+from taskmanager.models import User
 from taskmanager.settings import Settings
 
 CREDENTIALS = {"email": "ada@example.com", "password": "engine-1843"}
@@ -65,6 +66,20 @@ async def test_texts_that_not_each_database_can_store_are_refused(
     assert "can't be right" in (await visitor.send(f"{task}/comments", text=text, status=422)).replace("&#39;", "'")
     for path in ("/tasks/a%00b", "/tasks?project=%00", "/attachments/%00", "/reports/%00"):
         assert (await api.get(path)).status_code == 422
+
+
+def users(*names: str) -> list[User]:
+    return [User(name=name, email=f"{name[:2]}@example.com", password_hash="none") for name in names]
+
+
+async def test_rows_that_are_inserted_at_once_are_looked_through_for_such_texts_too(database: Database) -> None:
+    async with database.sessions() as session:
+        session.add_all(users("Ada", "Grace"))
+        await session.commit()
+        assert set(await session.scalars(select(User.name))) == {"Ada", "Grace"}
+        session.add_all(users("Mary", "Ka\0y"))
+        with pytest.raises(Unstorable):
+            await session.flush()
 
 
 def break_down(database: Database) -> None:

@@ -82,6 +82,12 @@ def test_the_parts_of_compose_find_each_other() -> None:
     assert redis[redis.index("--maxmemory-policy") + 1] == "noeviction"
 
 
+def test_workers_in_containers_have_an_init_before_them() -> None:
+    services = COMPOSE["services"].values()
+    workers = [service for service in services if service.get("command", [])[:2] == ["oxcart", "worker"]]
+    assert workers and all(service.get("init") is True for service in workers)
+
+
 def test_the_image_is_made_of_files_that_there_are() -> None:
     build = COMPOSE["services"]["web"]["build"]
     assert (FOLDER / build["context"]).resolve() == ROOT

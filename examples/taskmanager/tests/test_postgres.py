@@ -11,6 +11,7 @@ import pytest
 from conftest import Register, RunWorkers, in_ci
 from pages import Visitor, picture
 from sqlalchemy import text
+from test_accounts import guess_at_once
 from test_notifications import Browser
 from waiting import wait_until
 
@@ -70,6 +71,13 @@ async def test_who_guesses_a_password_is_stopped_on_postgresql_too(api: httpx.As
     guess = {"email": "ada@example.com", "password": "a guess"}
     answers = [(await api.post("/auth/session", json=guess)).status_code for _ in range(MOST + 1)]
     assert answers == [401] * MOST + [429]
+
+
+async def test_of_guesses_at_once_as_many_are_tried_on_postgresql_too(
+    api: httpx.AsyncClient, register: Register
+) -> None:
+    await register()
+    assert sorted(await guess_at_once(api, 3 * MOST)) == [401] * MOST + [429] * 2 * MOST
 
 
 async def test_a_server_that_was_started_again_is_noticed_by_nobody(

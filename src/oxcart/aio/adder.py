@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed, is_log_in_refused, said_again
+from ..errors import ConnectionFailed, said_again, stays_refused
 from ..protocol.address import masked, silence_hint
 from ..protocol.call import Call
 from ..protocol.calls.add import LARGEST_CALL, Added, NewJob, add_jobs, first_refusal
@@ -201,7 +201,7 @@ class Adder:
                 return
             except ConnectionFailed as error:
                 parcel.error = error
-                if is_log_in_refused(error):
+                if stays_refused(error):
                     raise said_again(error, f"{_what(parcel)} could not be added: {error}") from error
             await asyncio.sleep(next(pauses))
 

@@ -282,12 +282,23 @@ class Transport:
     async def _find_server(self) -> str:
         if not embedded.is_embedded(self.url):
             return self.url
-        if self._server is None:
-            try:
-                self._server = await asyncio.to_thread(embedded.acquire, embedded.directory_of(self.url))
-            except (embedded.ServerNotFound, embedded.ServerFailed, OSError) as error:
-                raise ConnectionFailed(str(error)) from error
-        return self._server.url
+        try:
+            server = self._server or await self._acquire()
+        except (embedded.ServerNotFound, embedded.ServerFailed, OSError) as error:
+            raise ConnectionFailed(str(error)) from error
+        return server.url
+
+    async def _acquire(self) -> embedded.Server:
+        acquiring = asyncio.ensure_future(asyncio.to_thread(embedded.acquire, embedded.directory_of(self.url)))
+        try:
+            await asyncio.shield(acquiring)
+        except asyncio.CancelledError:
+            await asyncio.wait([acquiring])  # a thread can't be stopped: `close` gives back what it brings
+            raise
+        finally:
+            if acquiring.done() and acquiring.exception() is None:
+                self._server = acquiring.result()
+        return acquiring.result()
 
 
 # What OpenSSL says, in one version or another, to an answer that is no TLS.

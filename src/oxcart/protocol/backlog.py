@@ -49,8 +49,8 @@ class Backlog:
         self.cursor = position
         """The id of the last event that was read for it."""
         self.entries: deque[Entry] = deque()
-        self.begun = False
-        """Whether anybody has asked for an event of it."""
+        self.moved = False
+        """Whether an event was taken since the last read."""
         self.closed = False
         self.error: OxcartError | None = None
         """Why its stream can't be read any more."""
@@ -76,7 +76,7 @@ class Backlog:
 
     def pop(self) -> Entry | None:
         """The next event; None when it is closed. Raises its error after what was read before."""
-        self.begun = True
+        self.moved = True
         if self.closed:
             return None
         if not self.entries and self.error is not None:
@@ -88,17 +88,18 @@ class Backlog:
 
 BLOCK_MS = 10_000
 DOZE_MS = 1_000
-"""How long a read waits beside somebody who has all he can hold and has not begun to read."""
+"""How long a read waits beside somebody who has all he can hold and takes nothing."""
 GLANCE_MS = 20
 """How long a read waits while somebody reads slowly, who may want more at any moment."""
 
 
 def block_ms(backlogs: Iterable[Backlog]) -> int:
     """How long the next read can wait for events."""
-    begun = [backlog.begun for backlog in backlogs if not backlog.hungry and backlog.error is None]
-    if not begun:
-        return BLOCK_MS
-    return GLANCE_MS if any(begun) else DOZE_MS
+    full = [backlog for backlog in backlogs if not backlog.hungry and backlog.error is None]
+    moved = any(backlog.moved for backlog in full)
+    for backlog in full:
+        backlog.moved = False
+    return GLANCE_MS if moved else DOZE_MS if full else BLOCK_MS
 
 
 def rest_s(backlogs: Iterable[Backlog]) -> float:

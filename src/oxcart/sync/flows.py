@@ -141,6 +141,8 @@ class FlowProducer:
                 raise said_again(error, text) from error
             for position, node in enumerate(placed):
                 jobs[id(node)] = self._job(node, position, done)
+            if deadline is not None:  # what is done half is worse than what comes late: the next call gets a whole try
+                deadline = max(deadline, time.monotonic() + self._connection.transport.timeout)
         self._lanes.give(lane)
         return [self._tree(node, jobs) for node in nodes if node.parent is None]
 

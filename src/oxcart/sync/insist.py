@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from ..backoff import growing_pauses
-from ..errors import ConnectionFailed, is_log_in_refused
+from ..errors import ConnectionFailed, ServerRefused, stays_refused
 from ..protocol.address import masked
 from ..protocol.call import Call, Command
 from .connection import Connection
 from .reader import within
+
+log = logging.getLogger("oxcart")
 
 Reply = TypeVar("Reply")
 
@@ -26,20 +29,22 @@ def insist(
 ) -> Reply:
     """The answer to a call; `ConnectionFailed` if there is none before `deadline` (by `time.monotonic`), or `stopped`.
 
-    A refused log-in is told at once, as it stays refused. With no time left there is one try all the same: what has
-    been done half is worse than what comes late.
+    What stays refused is told at once, and why it waits for a server that refuses for now is logged.
     """
     pauses = growing_pauses()
+    told = False
     while True:
         left_s = None if deadline is None else deadline - time.monotonic()
         try:
-            return within(left_s if left_s is None or left_s > 0 else None, connection.run(call))
+            return within(left_s, connection.run(call))
         except TimeoutError:
             raise ConnectionFailed(f"no answer from Redis at {masked(connection.url)} in time") from None
         except ConnectionFailed as error:
-            if is_log_in_refused(error):
-                raise
             pause = next(pauses)
-            if stopped() or (deadline is not None and time.monotonic() + pause > deadline):
+            late = deadline is not None and time.monotonic() + pause > deadline
+            if stays_refused(error) or stopped() or late:
                 raise
+            if isinstance(error, ServerRefused) and not told:
+                log.warning("trying until it is done: %s", error)
+                told = True
             time.sleep(pause)

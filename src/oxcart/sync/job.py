@@ -44,6 +44,8 @@ class Stoppable(Protocol):
     """An attempt that can be told to stop."""
 
     stopped: bool
+    over: bool
+    """Whether its processor has ended."""
 
 
 class Job:
@@ -393,14 +395,14 @@ class Job:
         return found
 
     def _ask(self, call: Call[Reply] | Command[Reply]) -> Reply:
-        """Run a call that is safe to send again. In a worker until it is answered, or the attempt is stopped.
+        """Run a call that is safe to send again. In its processor until it is answered, or the attempt is stopped.
 
         A Redis that is away for a moment shall fail no attempt, nor have a step done twice.
         """
         attempt = self.attempt
         if attempt is None:
             return self._connection.run(call)
-        return insist(self._connection, call, None, lambda: attempt.stopped)
+        return insist(self._connection, call, None, lambda: attempt.stopped or attempt.over)
 
     # ------------------------------------------------------------------------------------------------ changing
 
@@ -434,7 +436,7 @@ class Job:
     def logs(self, start: int = 0, end: int = -1) -> list[str]:
         """Its log lines, oldest first."""
         check_range(start, end)
-        lines, _ = self._connection.run(read.log_page(self.keys, self.id, start, end))
+        lines, _ = self._ask(read.log_page(self.keys, self.id, start, end))
         return lines
 
     def clear_logs(self, keep: int = 0) -> None:

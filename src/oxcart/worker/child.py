@@ -31,12 +31,11 @@ from ..protocol.keys import Keys
 from ..protocol.record import JobRecord
 from ..sync.connection import Connection as SyncConnection
 from ..sync.job import Job as SyncJob
-from . import children
+from . import children, signals
 from .children import MAIN
 from .execution import describe
 from .frames import Message, Unpacker, pack
 from .processors import is_async
-from .signals import SIGNALS, spare_forks
 from .streams import flush
 
 LOOK_EVERY_S = 5
@@ -96,12 +95,16 @@ def end_with_the_worker() -> None:
 
 
 def end_copy(answer: Message) -> NoReturn:
-    """End a fork that a job has made of this process. How the job ends is not for it to say; its error it may print."""
+    """End a fork that a job has made of this process, as Python would. How the job ends is not for it to say."""
     failed = answer.get("failed")
-    if failed is not None and failed["kind"] != "SystemExit":
+    code = None
+    if failed is not None:
+        code = (failed["args"] or [None])[0] if failed["kind"] == "SystemExit" else failed["trace"]
+    if isinstance(code, str):
         with contextlib.suppress(Exception):
-            print(failed["trace"], file=sys.stderr, flush=True)
-    os._exit(0 if failed is None else UNABLE)
+            print(code, file=sys.stderr, flush=True)
+        code = 1
+    os._exit(code or 0)
 
 
 class Running:
@@ -112,6 +115,7 @@ class Running:
         self.function: int = message["function"]
         self.record = JobRecord(message["id"], message["fields"])
         self.stopped = False
+        self.over = False
         self.job: Job | SyncJob | None = None
         self.task: asyncio.Task[Any] | None = None
         self._known = dict(self.record.fields)
@@ -147,6 +151,7 @@ class Child:
         """The life of the main thread. The loop runs while it waits, so that connections are looked after."""
         while (running := self._run_loop(inbox.get())) is not None:
             answer = self._run(running)
+            running.over = True
             flush()
             if os.getpid() != self._pid:
                 end_copy(answer)
@@ -284,10 +289,11 @@ def limit_memory(most: int) -> None:
 
 def main(descriptor: int) -> None:
     """Live as a child of the worker at the other end of this socket."""
-    # It is the worker that ends its children. A handler and not "ignore", which programs started here would inherit.
-    for number in SIGNALS:
-        signal.signal(number, _ignore)
-    spare_forks()
+    # It is the worker that ends its children.
+    signals.supervised = True
+    for number in signals.SIGNALS:
+        signal.signal(number, signals.ignore)
+    signals.spare_forks()
     with contextlib.suppress(Exception):
         faulthandler.enable()  # a crash says where on stderr
     pipe = Pipe(descriptor)
@@ -314,9 +320,6 @@ def _stack_of_main_thread() -> str:
     frame = sys._current_frames().get(threading.main_thread().ident or 0)  # pyright: ignore[reportPrivateUsage]
     stack = [entry for entry in traceback.extract_stack(frame) if entry.filename not in OURS]
     return "Stack (most recent call last):\n" + "".join(traceback.format_list(stack))
-
-
-def _ignore(number: int, frame: types.FrameType | None) -> None: ...
 
 
 def _listen(pipe: Pipe, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Any]) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 from ..aio.job import Job
@@ -42,11 +43,13 @@ LAST_WORDS_S = 0.2
 loading = False
 """Whether this process is a child that imports its processors: then it must not start children of its own."""
 
-# The worker's path comes before all else: what it found, the child finds.
+# The worker's path comes before all else: what it found, the child finds. But only after what we need ourselves, which
+# a file `email.py` of the user's must not stand for.
 _COMMAND = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[2]); from oxcart.worker.child import main; "
-    "main(int(sys.argv[1]))"
+    "import sys, json; sys.path.insert(0, sys.argv[1]); from oxcart.worker.child import main; "
+    "sys.path[:] = json.loads(sys.argv[3]); main(int(sys.argv[2]))"
 )
+_HOME = str(Path(__file__).parents[2])
 
 
 class Children:
@@ -337,7 +340,8 @@ class Child(asyncio.Protocol):
 
     def _spawn(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-c", _COMMAND, str(theirs.fileno()), json.dumps([*map(str, sys.path)])]
+        path = json.dumps([*map(str, sys.path)])
+        command = [sys.executable, "-P", "-c", _COMMAND, _HOME, str(theirs.fileno()), path]
         try:
             # A session of its own: a Ctrl-C in the terminal is for the worker, which lets its jobs finish.
             process = subprocess.Popen(

@@ -57,6 +57,7 @@ class Attempt:
     why: str = ""
     stopped: bool = False
     """Whether a plain function should stop: it has to look at `job.cancelled`."""
+    over: bool = False
     task: asyncio.Task[None] | None = None
     owner: asyncio.Task[Any] | None = None
     """The task in which the worker runs."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 
 from ..aio.connection import Connection
 from ..clock import Clock
-from ..errors import ConnectionFailed
+from ..errors import ConnectionFailed, ServerRefused
 from ..protocol.calls import work
 from ..protocol.keys import Keys
+
+RENEWED_S = 5
+"""How long a worker with short locks may take to notice that the server is back, and to renew them."""
 
 
 class StalledCheck:
@@ -38,21 +43,31 @@ class StalledCheck:
 
     async def run(self) -> None:
         """Check for ever."""
-        checked_over, away = 0, False
+        trusted: int | None = None  # the link over which locks are renewed in time, by number
+        waited = False
         while True:
             try:
-                await self._connection.transport.link()
+                prompt = await self._answers_at_once()
                 over = self._connection.transport.opened
-                if away or checked_over not in (0, over):
-                    # Locks may have run out meanwhile: in half a lock's life every worker has renewed its own twice.
-                    await asyncio.sleep(self._lock_ms / 2000)
-                checked_over, away = over, False
+                if trusted not in (None, over) or not (prompt or waited):
+                    # Locks may have run out meanwhile: every worker renews its own first, also who notices it late.
+                    await asyncio.sleep(max(self._lock_ms / 2000, RENEWED_S))
+                    trusted, waited = over, True
+                    continue
+                trusted, waited = over, False
                 await self.check()
                 pause_ms = self._interval_ms
             except ConnectionFailed:
-                away = True
+                trusted, waited = 0, False  # no link has this number
                 pause_ms = min(self._interval_ms, 1000)  # the shuttle tells of it; here it is only late
             await asyncio.sleep(pause_ms / 1000)
+
+    async def _answers_at_once(self) -> bool:
+        """Whether the server does. If it stood still, it would read our check when it goes on, before the renewals."""
+        began = time.monotonic()
+        with contextlib.suppress(ServerRefused):  # which is an answer
+            await self._connection.transport.execute("EXISTS", self._keys.one("stalled_check"))
+        return time.monotonic() - began < self._lock_ms / 4000
 
     async def check(self) -> list[str]:
         """Check once; answers the ids that were given back."""

@@ -246,14 +246,15 @@ class Worker:
                     await self._end(shuttle, marker, helpers)
         finally:
             self.phase = Phase.CLOSED
-            self._handed_in.set()
-            self._closed.set()
+            for event in (self._handed_in, self._closed, self._changed):
+                event.set()
 
     async def close(self, timeout: Duration | None = None) -> None:
         """Stop: take no more, let running jobs finish for up to `timeout` (or `shutdown_timeout`), give the rest back.
 
         Returns when all is settled and the connections are closed. To be called on the worker's own event loop. In a
-        listener it returns when all is settled, and in a job at once: the worker waits for them before it closes.
+        listener it returns when all is settled, and in a job, or what that has started, at once: the worker waits for
+        them before it closes.
         """
         if timeout is not None:
             stop_by = time.monotonic() + milliseconds("timeout", timeout) / 1000
@@ -280,6 +281,8 @@ class Worker:
         self._listeners.emit("paused")
         wait = wait and not self._is_own_job()
         while wait and self.paused and self._shuttle is not None and (self._attempts or self._shuttle.asking):
+            if self.phase is Phase.CLOSED:
+                break  # with jobs that it could not hand back
             await self._change([], None)
 
     def _is_own_job(self) -> bool:
@@ -540,6 +543,7 @@ class Worker:
         entered = inside.set(attempt)
         outcome = await execute(attempt, self._run_job, self._rules, before)
         inside.reset(entered)  # or the task and its context would keep each other
+        attempt.over = True
         attempt.ended = ended = time.perf_counter()
         attempt.ran_s = ended - began
         if attempt.ending is Ending.LOCK_LOST:

@@ -5,7 +5,8 @@
 -- are: leaf, parent, or their names with "root " when the parent, if any, is not among these nodes; then for each its id
 -- and data. Nodes come after their parents.
 -- Either all are added or, if one is refused, none. The receipt makes the call safe to send again, as in `add_jobs`.
--- Without `release` parents are not let go here, although all their children may be done already.
+-- Without `release` parents are not let go here, although all their children may be done already. By a child that has
+-- failed they are, where its failure lets them.
 --
 -- keys: receipt wait active prioritized pc delayed marker meta events
 -- args: number receipt_ms release *groups

@@ -1,6 +1,7 @@
 -- Gives a job that exists already to a parent, which waits for it unless it has ended: then it is told how.
 --
--- One that has nothing left to wait for is not let go here, since more children may follow.
+-- One that has nothing left to wait for is not let go here, since more children may follow; but one that goes on at the
+-- first failure is, by a child that has failed.
 --
 -- include: parent_of, child_failed
 local function adopt(prefix, id, parent_key, parent_json, now)
