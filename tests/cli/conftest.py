@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from oxcart import Job
+from oxcart.cli.supervisor import SAME_SIGNAL_S
 from tests.conftest import RedisServer, wait_until
 
 MODULE = """
@@ -39,12 +42,16 @@ text = "no worker"
 """
 
 
+# -P: as the program `oxcart`, it is not disturbed by what is in the folder.
+WORKER = [sys.executable, "-P", "-m", "oxcart.cli.main", "worker"]
+
+
 class Command:
     """`oxcart worker` under test, with what it said."""
 
     def __init__(self, folder: Path, arguments: list[str], *, shell: str = 'exec "$@"') -> None:
         self.log = folder.with_suffix(".log")
-        command = ["sh", "-c", shell, "sh", sys.executable, "-m", "oxcart.cli.main", "worker", *arguments]
+        command = ["sh", "-c", shell, "sh", *WORKER, *arguments]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
 
@@ -56,9 +63,31 @@ class Command:
         words = [line.split("(pid ")[1] for line in self.said().splitlines() if "(pid " in line]
         return [int(word.rstrip(")")) for word in words]
 
+    async def interrupt(self, heard: str) -> None:
+        """Send a signal that can't be taken for the one before, and wait until it is heard."""
+        await asyncio.sleep(SAME_SIGNAL_S)
+        self.process.send_signal(signal.SIGINT)
+        await wait_until(lambda: heard in self.said())
+
     async def ends(self) -> int:
         await wait_until(lambda: self.process.poll() is not None)
         return self.process.returncode
+
+
+async def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`oxcart worker` with something that ends it at once."""
+    return await asyncio.to_thread(
+        subprocess.run, [*WORKER, *arguments], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.fixture(autouse=True)
+def signals_put_back() -> Iterator[None]:
+    """A supervisor ignores signals once all is done, as its process ends then: that of the tests does not."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from oxcart import JobSpec, Queue
-from tests.cli.conftest import Command, active, alive, completed, write
+from oxcart.cli import supervisor
+from tests.cli.conftest import Command, active, alive, completed, run, write
 from tests.conftest import wait_until
 
 
@@ -69,11 +69,11 @@ async def test_the_second_signal_insists_and_jobs_are_given_back(
     commands.append(command := Command(folder, ["jobs:worker"]))
     job = await queue.add("x", {"until": str(folder / "never")})
     await wait_until(lambda: active(job))
-    command.process.terminate()
+    await command.interrupt("stopping: running jobs may finish; a second signal gives them back")
     await wait_until(lambda: "asked to stop" in command.said())
     before = time.monotonic()
-    command.process.terminate()
-    await command.ends()
+    await command.interrupt("stopping: running jobs are given back; a third signal kills the processes")
+    assert await command.ends() == 0
     assert time.monotonic() - before < 20  # jobs have half a minute otherwise
     assert await job.state() == "waiting"
 
@@ -88,16 +88,38 @@ async def test_workers_do_not_outlive_a_killed_supervisor(folder: Path, queue: Q
     await wait_until(lambda: not alive(pid))
 
 
-async def test_a_worker_that_cannot_be_kept_alive_ends_the_command(
-    tmp_path: Path, commands: list[Command], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("short_life_s", [5, 0])
+async def test_a_worker_that_cannot_be_kept_alive_ends_the_command_however_long_it_takes_to_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_life_s: float
 ) -> None:
-    from oxcart.cli import supervisor
-
     (tmp_path / "broken.py").write_text("import os; os._exit(7)")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervisor, "SHORT_LIFE_S", short_life_s)
     monkeypatch.setattr(supervisor, "MOST_SHORT_LIVES", 2)
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
-    assert await supervisor.Supervisor(["broken:worker"], processes=1).run() == 1
+    async with asyncio.timeout(60):
+        assert await supervisor.Supervisor(["broken:worker"], processes=1).run() == 1
+
+
+async def test_deaths_after_work_are_not_counted(
+    folder: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(supervisor, "SHORT_LIFE_S", 0)
+    monkeypatch.setattr(supervisor, "MOST_SHORT_LIVES", 0)
+    caplog.set_level("INFO", "oxcart.supervisor")
+    running = asyncio.create_task(supervisor.Supervisor(["jobs:worker"], processes=1).run())
+    for _ in range(2):
+        job = await queue.add("x")
+        await wait_until(lambda job=job: completed(job))
+        await job.refresh()
+        os.kill(job.return_value, signal.SIGKILL)
+        await wait_until(lambda pid=job.return_value: not alive(pid))
+    job = await queue.add("x")
+    await wait_until(lambda: completed(job))
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+    assert caplog.text.count("was ended by SIGKILL; a new one starts in 0.1 s") == 2
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -106,8 +128,7 @@ async def test_a_module_that_raises_at_the_first_start_is_told_once_and_ends_the
 ) -> None:
     (tmp_path / "broken.py").write_text("import inner\n")
     (tmp_path / "inner.py").write_text("def find():\n    return {}['key']\n\n\nfind()\n")
-    command = [sys.executable, "-m", "oxcart.cli.main", "worker", "broken:worker", "--processes", processes]
-    answer = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True, text=True)
+    answer = await run(tmp_path, "broken:worker", "--processes", processes)
     assert answer.returncode == 1
     assert answer.stderr.count("return {}['key']") == 1
     assert "oxcart: broken:worker can't be loaded: KeyError: 'key'" in answer.stderr
@@ -136,8 +157,7 @@ raise RuntimeError("the table is missing")
 
 async def test_a_module_that_raises_in_another_process_first_is_still_told_whole(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(SLOW_TO_FAIL)
-    command = [sys.executable, "-m", "oxcart.cli.main", "worker", "broken:worker", "--processes", "2"]
-    answer = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True, text=True)
+    answer = await run(tmp_path, "broken:worker", "--processes", "2")
     assert answer.returncode == 1
     assert answer.stderr.count('raise RuntimeError("the table is missing")') == 1
     assert "a new one starts" not in answer.stderr
@@ -210,6 +230,10 @@ async def test_broken_code_is_waited_for_under_reload(folder: Path, queue: Queue
         (["./app/jobs.py:worker"], "a module is named without .py and with dots: app.jobs:worker"),
         (["nowhere:worker"], "there is no module 'nowhere'"),
         (["jobs:nobody"], "has no 'nobody'"),
+        (["email:worker"], "email:worker: 'email' is another module (of the standard library, /"),
+        (["json.jobs:worker"], "json.jobs:worker: 'json' is another module (of the standard library, /"),
+        (["time:worker"], "'time' is another module (of the standard library, built in): give your file another name"),
+        (["click:worker"], "'click' is another module (/"),
         (["jobs:twice"], "jobs:twice: names a worker twice"),
         (["jobs:text"], "a Worker, a list of them, or a function that returns either, not str"),
         (["jobs:both", "--queue", "third"], "--queue third: jobs:both has workers for"),
@@ -219,8 +243,10 @@ async def test_broken_code_is_waited_for_under_reload(folder: Path, queue: Queue
     ],
 )
 async def test_a_mistake_is_one_line_and_exit_code_2(folder: Path, arguments: list[str], text: str) -> None:
-    command = [sys.executable, "-m", "oxcart.cli.main", "worker", "--log-level", "WARNING", *arguments]
-    answer = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True, text=True)
+    (folder / "json").mkdir()
+    for name in ("email.py", "json/jobs.py", "time.py", "click.py"):
+        (folder / name).touch()
+    answer = await run(folder, "--log-level", "WARNING", *arguments)
     assert answer.returncode == 2
     [line] = answer.stderr.strip().splitlines()
     assert line.startswith("oxcart: ")

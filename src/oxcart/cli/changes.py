@@ -28,7 +28,7 @@ def _snapshot(folder: str) -> set[tuple[str, int]]:
     entered: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         # In order, so that a folder with two names has the same one at each look.
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
+        folders[:] = sorted(name for name in folders if _looked_into(root, name))
         try:
             place = os.stat(root)
             if (place.st_dev, place.st_ino) in entered:
@@ -45,3 +45,11 @@ def _snapshot(folder: str) -> set[tuple[str, int]]:
                 except OSError:
                     continue  # gone between the two looks
     return found
+
+
+def _looked_into(root: str, name: str) -> bool:
+    """Whether there may be code to run. A link is followed to a package that lies elsewhere, not to heaps of data."""
+    if name.startswith(".") or name in _SKIPPED:
+        return False
+    path = os.path.join(root, name)
+    return not os.path.islink(path) or os.path.exists(os.path.join(path, "__init__.py"))

@@ -25,12 +25,14 @@ USAGE = 64
 UNLOADABLE = 65
 """The exit code that tells the supervisor that the user's module raised something; what, has been said."""
 
-LOADED = b"+"
-"""What the supervisor hears through the lifeline when the module could be loaded."""
+SLOT_BYTES = 2
+"""How long the number of a process is, which the supervisor hears through the lifeline when all could be loaded."""
 
 INSIST = signal.SIGUSR1
 """The signal to give running jobs back at once. SIGTERM and SIGINT may come twice: from the supervisor, and to all of
 its group from a terminal or from systemd. However often they come, they ask to stop, and no more."""
+
+log = logging.getLogger("oxcart.worker")
 
 
 @click.command()
@@ -40,21 +42,34 @@ its group from a terminal or from systemd. However often they come, they ask to 
 @click.option("--log-level", default="INFO")
 @click.option("--lifeline", type=int, help="A socket that ends when the supervisor is gone.")
 @click.option("--slot", type=int, default=0, help="Which of several processes this is.")
+@click.option("--whole", is_flag=True, help="Tell where the module has raised something, not only what.")
 def main(
-    target: str, queues: tuple[str, ...], concurrency: int | None, log_level: str, lifeline: int | None, slot: int
+    target: str,
+    queues: tuple[str, ...],
+    concurrency: int | None,
+    log_level: str,
+    lifeline: int | None,
+    slot: int,
+    whole: bool,
 ) -> None:
     """Run the workers that TARGET names until a signal."""
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM: nothing has begun yet
-    workers = _load(target, queues, whole=slot == 0)  # the others have the same to say
+    if lifeline is not None:
+        os.set_inheritable(lifeline, False)  # no business of what jobs start
+    workers = _load(target, queues, whole=whole)
     if concurrency is not None:
         for worker in workers:
             worker.concurrency = concurrency
     if lifeline is not None:
         with contextlib.suppress(OSError):  # the supervisor may be gone
-            os.write(lifeline, LOADED)
+            os.write(lifeline, slot.to_bytes(SLOT_BYTES))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, ending():
-        runner.run(run_all(workers, lifeline))
+        try:
+            runner.run(run_all(workers, lifeline))
+        except Exception:  # Python would tell it after all threads have ended, which may be never
+            log.critical("the process ends, and its workers with it", exc_info=True)
+            sys.exit(1)
 
 
 def _load(target: str, queues: tuple[str, ...], *, whole: bool) -> list[Worker]:
@@ -70,13 +85,25 @@ def _load(target: str, queues: tuple[str, ...], *, whole: bool) -> list[Worker]:
 
 
 def _tell_unloadable(target: str, error: BaseException, *, whole: bool) -> None:
-    """Say what the user's module has raised: where in it, but not how we came to it."""
+    """Say what the user's module has raised: where in it, and of what cause, but not how we came to it."""
+    raised = traceback.TracebackException.from_exception(error)
+    what = "".join(raised.format_exception_only()).rstrip()
+    if isinstance(error, SyntaxError):
+        what = what.splitlines()[-1]
     if whole:
-        steps = traceback.extract_tb(error.__traceback__)
-        theirs = [step for step in steps if step.filename not in _OURS and "importlib" not in step.filename]
-        click.echo("".join(traceback.format_list(theirs)), err=True, nl=False)
-    [line, *_] = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1:]
-    click.echo(f"oxcart: {target} can't be loaded: {line}", err=True)
+        _leave_us_out(raised)
+        if where := "".join(raised.format()).rstrip().removesuffix(what).rstrip():
+            click.echo(where, err=True)
+    click.echo(f"oxcart: {target} can't be loaded: {what}", err=True)
+
+
+def _leave_us_out(raised: traceback.TracebackException) -> None:
+    left = [raised]
+    while left:
+        one = left.pop()
+        theirs = [step for step in one.stack if step.filename not in _OURS and "importlib" not in step.filename]
+        one.stack = traceback.StackSummary.from_list(theirs)
+        left += filter(None, (one.__cause__, one.__context__, *(one.exceptions or ())))
 
 
 _OURS = frozenset({__file__, load.__code__.co_filename})

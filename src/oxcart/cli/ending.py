@@ -35,17 +35,22 @@ def ending() -> Iterator[None]:
 
 def _end_hard(code: int, waited_for: list[threading.Thread]) -> None:
     time.sleep(GRACE_S)
-    stacks = {thread.name: _stack(thread) for thread in waited_for if thread.is_alive()}
+    stacks = {
+        thread.name: stack for thread in waited_for if thread.is_alive() and (stack := _stack(thread)) is not None
+    }
     # One of an executor that is idle there does not hang.
     busy = {name: stack for name, stack in stacks.items() if not stack or stack[-1].name != "_worker"}
     main = threading.main_thread()
-    for name, stack in (busy or {main.name: _stack(main)}).items():
+    for name, stack in (busy or {main.name: _stack(main) or []}).items():
         where = "".join(traceback.format_list(stack)).rstrip()
         log.warning("thread %s does not end; the process ends without it:\n%s", name, where)
     flush()
     os._exit(code)
 
 
-def _stack(thread: threading.Thread) -> list[traceback.FrameSummary]:
+def _stack(thread: threading.Thread) -> list[traceback.FrameSummary] | None:
+    """Where a thread is; None if it has ended just now."""
     frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage]
+    if frame is None:
+        return None
     return [step for step in traceback.extract_stack(frame) if step.filename != threading.__file__]

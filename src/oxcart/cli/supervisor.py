@@ -13,19 +13,29 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ..worker.children import END_S
 from ..worker.signals import SIGNALS, name_of
+from ..worker.worker import FLUSH_S, LAST_COUNTS_S
 from .changes import changes
-from .child import INSIST, UNLOADABLE, USAGE
+from .child import INSIST, SLOT_BYTES, UNLOADABLE, USAGE
+from .ending import GRACE_S
 
 log = logging.getLogger("oxcart.supervisor")
 
 SHORT_LIFE_S = 5
+"""A life that is no longer is short, and so is one that ends before all is loaded, however long that takes."""
+
 MOST_SHORT_LIVES = 10
 """So many deaths in a row, each after a short life, mean that a worker can't be kept alive."""
 
 LONGEST_PAUSE_S = 15
-KILL_AFTER_S = 5
-"""How long a process may take after it was insisted that it stops."""
+KILL_AFTER_S = FLUSH_S + LAST_COUNTS_S + 1 + FLUSH_S + 2 * END_S + GRACE_S
+"""How long a process may take after it was insisted that it stops. It is the sum of what an orderly end may take: jobs
+are handed back, counts and a farewell written, listeners and children waited for, then threads. Killed before, it could
+not say what held it up; who is impatient has a third signal."""
+
+SAME_SIGNAL_S = 0.2
+"""A signal so soon after another is the same one: Ctrl-C comes from the terminal, and again from what runs us there."""
 
 HARMLESS = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -INSIST})
 """How a process may end that was asked to stop. One that ends otherwise has not handed all back."""
@@ -34,7 +44,8 @@ HARMLESS = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -INSIST})
 class Supervisor:
     """Runs `processes` worker processes until a signal.
 
-    The first SIGTERM or SIGINT is passed on and waited for, the second insists, and what then still runs is killed.
+    The first SIGTERM or SIGINT is passed on and waited for, the second insists. What then still runs is killed: by the
+    third, or some time later.
     """
 
     def __init__(self, arguments: list[str], processes: int, reload: bool = False) -> None:
@@ -44,10 +55,12 @@ class Supervisor:
         self._folder = os.getcwd()  # its name is what counts: it may be removed and made again
         self._children: dict[int, asyncio.subprocess.Process] = {}
         self._stops = 0
+        self._stopped_at = -SAME_SIGNAL_S
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._generation = 0  # of the code: goes up with each change
         self._loaded = asyncio.Event()  # some process once was: then what can't be loaded now may pass
+        self._working: set[int] = set()  # the slots whose present or last process was loaded
         self._exit_code = 0
         # Our end closes with this process, however it ends: the children notice and stop. There they say what we hear.
         self._ours, self._lifeline = socket.socketpair()
@@ -70,22 +83,31 @@ class Supervisor:
             born, generation = time.monotonic(), self._generation
             ending = await self._live(slot)
             if self._stopping.is_set():
-                if isinstance(ending, int) and ending not in HARMLESS:
-                    self._exit_code = self._exit_code or 1
+                if isinstance(ending, int) and ending not in HARMLESS and self._exit_code == 0:
+                    self._exit_code = 1
+                    log.error(
+                        "worker process %d %s: jobs it still had come back when they have stalled", slot, _told(ending)
+                    )
                 return
             if self._generation != generation:
                 continue
             if self._reload and ending != 0:
-                log.error("worker process %d %s; waiting for a change in the code", slot, _told(ending))
+                # What could not be started may lack something else than a change.
+                pause_s = LONGEST_PAUSE_S if isinstance(ending, OSError) else None
+                till = "a change in the code" + (f", for {pause_s} s at most" if pause_s else "")
+                log.error("worker process %d %s; waiting for %s", slot, _told(ending), till)
                 self._changed.clear()
-                await self._first_of(self._changed, self._stopping)
+                await self._first_of(self._changed, self._stopping, timeout=pause_s)
                 continue
             unloadable = ending in (USAGE, UNLOADABLE) and not self._loaded.is_set()
             if unloadable and await self._first_decides(slot, 2 if ending == USAGE else 1):
                 return
-            short_lives = short_lives + 1 if time.monotonic() - born < SHORT_LIFE_S else 0
+            short = slot not in self._working or time.monotonic() - born < SHORT_LIFE_S
+            short_lives = short_lives + 1 if short else 0
             if short_lives > MOST_SHORT_LIVES:
-                log.error("worker process %d %s, %d times right after its start", slot, _told(ending), short_lives)
+                log.error(
+                    "worker process %d %s, %d times before it had worked for long", slot, _told(ending), short_lives
+                )
                 self._give_up(1)
                 return
             pause_s = min(0.1 * 2**short_lives, LONGEST_PAUSE_S)
@@ -94,6 +116,7 @@ class Supervisor:
 
     async def _live(self, slot: int) -> int | OSError:
         """One life of a process: its exit code, or why it could not begin."""
+        self._working.discard(slot)
         try:
             child = self._children[slot] = await self._spawn(slot)
         except OSError as error:
@@ -107,10 +130,13 @@ class Supervisor:
 
     async def _spawn(self, slot: int) -> asyncio.subprocess.Process:
         lifeline = self._lifeline.fileno()
+        # At the first start all have the same to say of a module that can't be loaded. Later it may be one alone.
+        whole = slot == 0 or self._loaded.is_set()
+        # -P: files of the user's must not take the place of the standard library's; `load` adds the folder later.
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, whose second insists.
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "oxcart.cli.child", *self._arguments),
-            *("--lifeline", str(lifeline), "--slot", str(slot)),
+            *(sys.executable, "-P", "-m", "oxcart.cli.child", *self._arguments),
+            *("--lifeline", str(lifeline), "--slot", str(slot), *(["--whole"] if whole else [])),
             cwd=self._folder,
             pass_fds=[lifeline],
             stdin=asyncio.subprocess.DEVNULL,
@@ -135,10 +161,26 @@ class Supervisor:
         self._send(signal.SIGTERM)
 
     def _send(self, number: int) -> None:
-        for child in self._children.values():
-            if child.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child.pid, number)  # `send_signal` may take the exit code from who waits for it
+        for pid in self._alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)  # `send_signal` may take the exit code from who waits for it
+
+    def _kill(self) -> None:
+        """End what still runs, and whatever its jobs have started with it."""
+        for pid in self._alive():
+            with contextlib.suppress(ProcessLookupError):
+                try:
+                    os.killpg(pid, signal.SIGKILL)  # each leads a group of its own
+                except PermissionError:
+                    os.kill(pid, signal.SIGKILL)
+
+    def _kill_late(self) -> None:
+        if self._alive():
+            log.warning("stopping: what has not ended within %d s is killed", KILL_AFTER_S)
+            self._kill()
+
+    def _alive(self) -> list[int]:
+        return [child.pid for child in self._children.values() if child.returncode is None]
 
     # ------------------------------------------------------------------------------------------------ hearing
 
@@ -157,22 +199,29 @@ class Supervisor:
             loop.remove_reader(self._ours)
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)  # the end is clean, and near
 
     def _hear(self) -> None:
-        self._ours.recv(1024)
+        self._working.add(int.from_bytes(self._ours.recv(SLOT_BYTES)))
         self._loaded.set()
 
     def _stop(self) -> None:
+        before, self._stopped_at = self._stopped_at, time.monotonic()
+        if self._stopped_at - before < SAME_SIGNAL_S:
+            return
         self._stops += 1
         self._stopping.set()
         match self._stops:
             case 1:
+                log.info("stopping: running jobs may finish; a second signal gives them back")
                 self._send(signal.SIGTERM)
             case 2:
+                log.info("stopping: running jobs are given back; a third signal kills the processes")
                 self._send(INSIST)
-                asyncio.get_running_loop().call_later(KILL_AFTER_S, self._send, signal.SIGKILL)
+                asyncio.get_running_loop().call_later(KILL_AFTER_S, self._kill_late)
             case _:
-                self._send(signal.SIGKILL)
+                log.info("stopping: the processes are killed")
+                self._kill()
 
     # ----------------------------------------------------------------------------------------------- reloading
 

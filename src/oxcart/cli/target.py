@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,9 +35,11 @@ def load(target: str) -> list[Worker]:
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
+        _refuse_another(target, module_name, here)
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise TargetError(f"{target}: there is no module {error.name!r} here ({here}) or installed") from None
         raise
+    _refuse_another(target, module_name, here)
     for part in name.split("."):
         if not hasattr(found, part):
             raise TargetError(f"{target}: module {module_name!r} has no {name!r}")
@@ -50,6 +53,21 @@ def load(target: str) -> list[Worker]:
     if len(set(workers)) < len(workers):
         raise TargetError(f"{target}: names a worker twice; --processes and concurrency= are for more at once")
     return cast(list[Worker], workers)
+
+
+def _refuse_another(target: str, module_name: str, here: str) -> None:
+    """Tell who has a file named as a module that comes before it, such as email.py, that it isn't theirs we found."""
+    meant = Path(here, *module_name.split("."))
+    top, *_ = module_name.split(".")
+    found = sys.modules.get(top)
+    if found is None or not (meant.with_suffix(".py").is_file() or (meant / "__init__.py").is_file()):
+        return
+    file = getattr(found, "__file__", None)
+    folders = [os.path.dirname(file)] if file else list(getattr(found, "__path__", []))
+    if any(os.path.realpath(folder) in (here, os.path.realpath(Path(here, top))) for folder in folders):
+        return
+    whose = "of the standard library, " if top in sys.stdlib_module_names else ""
+    raise TargetError(f"{target}: {top!r} is another module ({whose}{file or 'built in'}): give your file another name")
 
 
 def select(workers: list[Worker], queues: tuple[str, ...], target: str) -> list[Worker]:

@@ -372,6 +372,7 @@ class Worker:
 
     async def _end(self, shuttle: Shuttle, marker: Marker, helpers: Sequence[asyncio.Future[None]]) -> None:
         """Give back what still runs, settle all, stop the helpers, close the connections."""
+        self.phase = Phase.DRAINING  # also if we were cancelled, or a helper died
         shuttle.stop_taking()
         self._ending = True  # what a call under way still brings goes back unrun
         for attempt in list(self._attempts.values()):
