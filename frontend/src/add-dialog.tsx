@@ -92,7 +92,7 @@ export function AddJob({ queue, name: firstName = "", data, options, like, onClo
       }
       setAdded(done);
       // The id was for the one that is added now.
-      setUsual((now) => ({ ...now, id: "" }));
+      setUsual((now) => (now.id === usual.id ? { ...now, id: "" } : now));
       setTried(false);
     } catch (error) {
       const message = said(error);

@@ -211,6 +211,8 @@ def fork_and_come_back(job: SyncJob) -> Any:
             raise ValueError("in the fork")
         if job.name == "exit":
             sys.exit(job.data)
+        if job.name == "exit for":
+            sys.exit(ValueError(job.data))
         return "the fork"
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

@@ -231,25 +231,26 @@ def test_a_forked_child_that_leaves_does_not_stop_the_server(folder: Path) -> No
 async def test_a_connection_that_is_closed_while_its_server_starts_keeps_none(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+    begun, go_on, acquired = threading.Event(), threading.Event(), threading.Event()
     acquire = embedded.acquire
 
     def slowly(directory: Path) -> embedded.Server:
         begun.set()
         go_on.wait(30)
-        return acquire(directory)
+        server = acquire(directory)
+        acquired.set()
+        return server
 
     monkeypatch.setattr(embedded, "acquire", slowly)
     connection = Connection(f"embedded:{folder}")
     opening = asyncio.ensure_future(connection.transport.link())
     await wait_until(begun.is_set)
-    closing = asyncio.ensure_future(connection.close())
-    await asyncio.sleep(0.1)  # it has given up, and waits for the thread
-    go_on.set()
-    await closing
+    await connection.close()  # without waiting for the server
     with pytest.raises(ConnectionFailed):
         await opening
-    assert embedded._servers == {}  # pyright: ignore[reportPrivateUsage]
+    go_on.set()
+    await wait_until(acquired.is_set)
+    await wait_until(lambda: embedded._servers == {})  # pyright: ignore[reportPrivateUsage]
 
 
 def test_the_server_has_a_session_of_its_own_and_none_of_our_descriptors(folder: Path) -> None:

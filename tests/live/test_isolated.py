@@ -336,12 +336,20 @@ async def test_a_fork_that_comes_back_from_a_job_has_no_say_in_how_it_ends(
     queue: Queue, run_worker: RunWorker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await run_worker(processors.fork_and_come_back, isolation="process")
-    expected = [("return", None, 0), ("raise", None, 1), ("exit", None, 0), ("exit", 3, 3), ("exit", "for a reason", 1)]
+    expected: list[tuple[str, Any, int]] = [
+        ("return", None, 0),
+        ("raise", None, 1),
+        ("exit", None, 0),
+        ("exit", 3, 3),
+        ("exit", 2**40, 0),
+        ("exit", 1.5, 1),
+        ("exit", "for a reason", 1),
+        ("exit for", "no room", 1),
+    ]
     for name, data, code in expected:
         assert (await ends(await queue.add(name, data), "completed")).return_value == code, (name, data)
-    told = capfd.readouterr().err
-    assert "ValueError: in the fork" in told
-    assert "for a reason\n" in told
+    said = capfd.readouterr().err
+    assert all(text in said for text in ("ValueError: in the fork", "for a reason\n", "no room\n"))
 
 
 async def test_forks_of_a_job_end_as_soon_as_they_are_told_to(queue: Queue, run_worker: RunWorker) -> None:

@@ -24,12 +24,18 @@ def test_beside_somebody_who_reads_slowly_it_only_glances() -> None:
     slow.pop()
     slow.take_in(Batch([Entry(f"{n}-0", {}) for n in range(MANY + 2, MANY + 10)]))
     both = [slow, full(), Backlog("b", "0-0")]
-    assert block_ms(both) == GLANCE_MS
-    assert block_ms(both) == DOZE_MS, "nothing was taken meanwhile"
+    assert [block_ms(both) for _ in range(3)] == [GLANCE_MS, 2 * GLANCE_MS, 4 * GLANCE_MS]
+    for _ in range(9):  # until it has room
+        slow.pop()
+    slow.take_in(Batch([Entry(f"{n}-0", {}) for n in range(MANY + 10, MANY + 20)]))
+    assert block_ms(both) == GLANCE_MS, "something was taken meanwhile"
 
 
-def test_beside_somebody_who_never_began_to_read_it_does_not_spin() -> None:
-    assert block_ms([full(), Backlog("b", "0-0")]) == DOZE_MS
+def test_beside_somebody_who_takes_nothing_it_does_not_spin() -> None:
+    both = [full(), Backlog("b", "0-0")]
+    waits = [block_ms(both) for _ in range(1200)]
+    assert sum(waits[:6]) < 2 * DOZE_MS
+    assert set(waits[6:]) == {DOZE_MS}
 
 
 def test_beside_a_stream_that_can_not_be_read_it_waits_long() -> None:

@@ -291,14 +291,17 @@ class Transport:
     async def _acquire(self) -> embedded.Server:
         acquiring = asyncio.ensure_future(asyncio.to_thread(embedded.acquire, embedded.directory_of(self.url)))
         try:
-            await asyncio.shield(acquiring)
+            self._server = server = await asyncio.shield(acquiring)
         except asyncio.CancelledError:
-            await asyncio.wait([acquiring])  # a thread can't be stopped: `close` gives back what it brings
+            acquiring.add_done_callback(_give_back)  # a thread can't be stopped, and may take long
             raise
-        finally:
-            if acquiring.done() and acquiring.exception() is None:
-                self._server = acquiring.result()
-        return acquiring.result()
+        return server
+
+
+def _give_back(acquiring: asyncio.Future[embedded.Server]) -> None:
+    """Leave an embedded server that came too late."""
+    if not acquiring.cancelled() and acquiring.exception() is None:
+        acquiring.get_loop().run_in_executor(None, acquiring.result().release)
 
 
 # What OpenSSL says, in one version or another, to an answer that is no TLS.

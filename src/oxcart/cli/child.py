@@ -1,9 +1,10 @@
-"""One worker process, started by the supervisor: `python -m oxcart.cli.child MODULE:TARGET …`."""
+"""One worker process, started by the supervisor."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -101,12 +102,12 @@ def _leave_us_out(raised: traceback.TracebackException) -> None:
     left = [raised]
     while left:
         one = left.pop()
-        theirs = [step for step in one.stack if step.filename not in _OURS and "importlib" not in step.filename]
+        theirs = [step for step in one.stack if not step.filename.startswith(_OURS)]
         one.stack = traceback.StackSummary.from_list(theirs)
         left += filter(None, (one.__cause__, one.__context__, *(one.exceptions or ())))
 
 
-_OURS = frozenset({__file__, load.__code__.co_filename})
+_OURS = (__file__, load.__code__.co_filename, importlib.__file__, "<frozen importlib")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -138,7 +139,3 @@ async def run_all(workers: list[Worker], lifeline: int | None) -> None:
     async with asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(worker.run())
-
-
-if __name__ == "__main__":
-    main()

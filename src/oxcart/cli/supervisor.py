@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from ..worker.children import END_S
 from ..worker.signals import SIGNALS, name_of
@@ -36,6 +37,13 @@ not say what held it up; who is impatient has a third signal."""
 
 SAME_SIGNAL_S = 0.2
 """A signal so soon after another is the same one: Ctrl-C comes from the terminal, and again from what runs us there."""
+
+_COMMAND = (
+    "import sys, importlib.util; home = sys.argv.pop(1); importlib.util.find_spec('oxcart') or sys.path.append(home); "
+    "from oxcart.cli.child import main; main()"
+)
+_HOME = str(Path(__file__).parents[2])
+"""Where we were found, which a process that is started afresh may not know."""
 
 HARMLESS = frozenset({0, -signal.SIGTERM, -signal.SIGINT, -INSIST})
 """How a process may end that was asked to stop. One that ends otherwise has not handed all back."""
@@ -135,7 +143,7 @@ class Supervisor:
         # -P: files of the user's must not take the place of the standard library's; `load` adds the folder later.
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, whose second insists.
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "oxcart.cli.child", *self._arguments),
+            *(sys.executable, "-P", "-c", _COMMAND, _HOME, *self._arguments),
             *("--lifeline", str(lifeline), "--slot", str(slot), *(["--whole"] if whole else [])),
             cwd=self._folder,
             pass_fds=[lifeline],
@@ -206,9 +214,10 @@ class Supervisor:
         self._loaded.set()
 
     def _stop(self) -> None:
-        before, self._stopped_at = self._stopped_at, time.monotonic()
-        if self._stopped_at - before < SAME_SIGNAL_S:
+        now = time.monotonic()
+        if now - self._stopped_at < SAME_SIGNAL_S:
             return
+        self._stopped_at = now
         self._stops += 1
         self._stopping.set()
         match self._stops:

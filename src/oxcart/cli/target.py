@@ -39,9 +39,9 @@ def load(target: str) -> list[Worker]:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise TargetError(f"{target}: there is no module {error.name!r} here ({here}) or installed") from None
         raise
-    _refuse_another(target, module_name, here)
     for part in name.split("."):
         if not hasattr(found, part):
+            _refuse_another(target, module_name, here)
             raise TargetError(f"{target}: module {module_name!r} has no {name!r}")
         found = getattr(found, part)
     if callable(found) and not isinstance(found, Worker):

@@ -49,8 +49,8 @@ class Backlog:
         self.cursor = position
         """The id of the last event that was read for it."""
         self.entries: deque[Entry] = deque()
-        self.moved = False
-        """Whether an event was taken since the last read."""
+        self.reads = 0
+        """How many reads there were since an event was taken of it."""
         self.closed = False
         self.error: OxcartError | None = None
         """Why its stream can't be read any more."""
@@ -76,7 +76,7 @@ class Backlog:
 
     def pop(self) -> Entry | None:
         """The next event; None when it is closed. Raises its error after what was read before."""
-        self.moved = True
+        self.reads = 0
         if self.closed:
             return None
         if not self.entries and self.error is not None:
@@ -88,18 +88,20 @@ class Backlog:
 
 BLOCK_MS = 10_000
 DOZE_MS = 1_000
-"""How long a read waits beside somebody who has all he can hold and takes nothing."""
+"""How long a read waits at most beside somebody who has all he can hold."""
 GLANCE_MS = 20
-"""How long a read waits while somebody reads slowly, who may want more at any moment."""
+"""How long the first one does, as he may want more at any moment; each further one waits twice as long."""
 
 
 def block_ms(backlogs: Iterable[Backlog]) -> int:
     """How long the next read can wait for events."""
     full = [backlog for backlog in backlogs if not backlog.hungry and backlog.error is None]
-    moved = any(backlog.moved for backlog in full)
+    if not full:
+        return BLOCK_MS
     for backlog in full:
-        backlog.moved = False
-    return GLANCE_MS if moved else DOZE_MS if full else BLOCK_MS
+        backlog.reads += 1
+    fewest = min(backlog.reads for backlog in full)
+    return min(GLANCE_MS * 2 ** min(fewest - 1, 10), DOZE_MS)
 
 
 def rest_s(backlogs: Iterable[Backlog]) -> float:

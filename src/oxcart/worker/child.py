@@ -94,17 +94,17 @@ def end_with_the_worker() -> None:
     os._exit(UNABLE)
 
 
-def end_copy(answer: Message) -> NoReturn:
+def end_copy(error: BaseException | None) -> NoReturn:
     """End a fork that a job has made of this process, as Python would. How the job ends is not for it to say."""
-    failed = answer.get("failed")
-    code = None
-    if failed is not None:
-        code = (failed["args"] or [None])[0] if failed["kind"] == "SystemExit" else failed["trace"]
-    if isinstance(code, str):
-        with contextlib.suppress(Exception):
-            print(code, file=sys.stderr, flush=True)
-        code = 1
-    os._exit(code or 0)
+    code: object = None
+    if error is not None:
+        code = error.code if isinstance(error, SystemExit) else describe(error)[1]
+    try:
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+        flush()
+    finally:
+        os._exit(0 if code is None else code & 0xFF if isinstance(code, int) else 1)
 
 
 class Running:
@@ -153,8 +153,7 @@ class Child:
             answer = self._run(running)
             running.over = True
             flush()
-            if os.getpid() != self._pid:
-                end_copy(answer)
+            self._stay_one(None)
             self._pipe.send(answer | {"n": running.number, "fields": running.changes()})
         self._run_loop(self._connection.close())
         self._sync.close()
@@ -178,6 +177,7 @@ class Child:
             if not inspect.isawaitable(value):
                 return {"cancelled": ""} if running.stopped else {"done": _encode(value, running)}
         except BaseException as error:
+            self._stay_one(error)
             tale = told(error)
             return {"cancelled": tale["trace"]} if running.stopped else {"failed": tale}
         return self._run_loop(self._await(running, lambda: value))
@@ -192,11 +192,17 @@ class Child:
                 raise asyncio.CancelledError
             return {"done": _encode(await call(), running)}
         except BaseException as error:
+            self._stay_one(error)
             tale = told(error)
             cancelled = running.stopped and isinstance(error, asyncio.CancelledError)
             return {"cancelled": tale["trace"]} if cancelled else {"failed": tale}
         finally:
             running.task = None
+
+    def _stay_one(self, error: BaseException | None) -> None:
+        """Go on only in the process that the worker knows."""
+        if os.getpid() != self._pid:
+            end_copy(error)
 
     def _run_loop(self, coroutine: Any) -> Any:
         return self._runner.run(coroutine, context=contextvars.copy_context())

@@ -14,7 +14,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, cast
 
 from ..aio.job import Job
@@ -43,13 +42,12 @@ LAST_WORDS_S = 0.2
 loading = False
 """Whether this process is a child that imports its processors: then it must not start children of its own."""
 
-# The worker's path comes before all else: what it found, the child finds. But only after what we need ourselves, which
-# a file `email.py` of the user's must not stand for.
+# The worker's path comes before all else: what it found, the child finds. But at first Python's own modules do, as we
+# need them ourselves, and a file `email.py` of the user's must not stand for one.
 _COMMAND = (
-    "import sys, json; sys.path.insert(0, sys.argv[1]); from oxcart.worker.child import main; "
-    "sys.path[:] = json.loads(sys.argv[3]); main(int(sys.argv[2]))"
+    "import sys, json; path = json.loads(sys.argv[2]); sys.path += path; from oxcart.worker.child import main; "
+    "sys.path[:] = path; main(int(sys.argv[1]))"
 )
-_HOME = str(Path(__file__).parents[2])
 
 
 class Children:
@@ -341,7 +339,7 @@ class Child(asyncio.Protocol):
     def _spawn(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
         path = json.dumps([*map(str, sys.path)])
-        command = [sys.executable, "-P", "-c", _COMMAND, _HOME, str(theirs.fileno()), path]
+        command = [sys.executable, "-P", "-c", _COMMAND, str(theirs.fileno()), path]
         try:
             # A session of its own: a Ctrl-C in the terminal is for the worker, which lets its jobs finish.
             process = subprocess.Popen(

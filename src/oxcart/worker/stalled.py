@@ -49,10 +49,10 @@ class StalledCheck:
             try:
                 prompt = await self._answers_at_once()
                 over = self._connection.transport.opened
-                if trusted not in (None, over) or not (prompt or waited):
+                if not waited and (trusted not in (None, over) or not prompt):
                     # Locks may have run out meanwhile: every worker renews its own first, also who notices it late.
                     await asyncio.sleep(max(self._lock_ms / 2000, RENEWED_S))
-                    trusted, waited = over, True
+                    waited = True
                     continue
                 trusted, waited = over, False
                 await self.check()

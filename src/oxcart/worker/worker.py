@@ -202,7 +202,8 @@ class Worker:
         """Process jobs until `close`, SIGINT or SIGTERM; then let the running ones finish. A second signal insists.
 
         Redis may be away at the start or any time later: it is told once, as an `error` event and in the log, and the
-        worker goes on when Redis is back.
+        worker goes on when Redis is back. Until it ends, it hears the signals instead of handlers that the program has
+        set by `signal.signal`; those given to the event loop hear them, too.
         """
         if self.phase is not Phase.CREATED:
             raise OptionsError(f"this worker is {self.phase.value}: make a new one to run again")
