@@ -212,7 +212,7 @@ def fork_and_come_back(job: SyncJob) -> Any:
         if job.name == "exit":
             sys.exit(job.data)
         if job.name == "exit for":
-            sys.exit(ValueError(job.data))
+            raise SystemExit(ValueError(job.data))
         return "the fork"
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
