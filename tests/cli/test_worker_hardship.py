@@ -303,24 +303,28 @@ def test_a_thread_that_has_just_ended_is_not_said_to_hang(
     assert thread.name not in caplog.text and "_end_hard" not in caplog.text
 
 
-async def test_a_process_that_cannot_be_started_is_tried_again_and_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process can be started, and tries follow each other at once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
-    monkeypatch.setattr(supervisor, "MOST_SHORT_LIVES", 2)
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
+
+
+@pytest.mark.usefixtures("no_python")
+async def test_a_process_that_cannot_be_started_is_tried_again_and_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "MOST_SHORT_LIVES", 2)
     assert await supervisor.Supervisor(["jobs:worker"], processes=1).run() == 1
     assert caplog.text.count("could not be started: [Errno 2]") == 3
     assert caplog.text.count("a new one starts") == 2
 
 
+@pytest.mark.usefixtures("no_python")
 async def test_a_process_that_cannot_be_started_is_tried_again_also_under_reload(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
-    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
     running = asyncio.create_task(supervisor.Supervisor(["jobs:worker"], processes=1, reload=True).run())
     again = "could not be started: [Errno 2]"
     await wait_until(lambda: caplog.text.count(again) > supervisor.MOST_SHORT_LIVES + 1)

@@ -359,26 +359,6 @@ async def test_a_signal_to_a_fork_of_a_job_is_none_for_its_worker(queue: Queue, 
     assert worker._stop_asked == 0
 
 
-async def test_a_worker_whose_task_is_cancelled_waits_no_longer_than_its_jobs_need(
-    queue: Queue, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("oxcart.worker.worker.FLUSH_S", 120)
-    begun = asyncio.Event()
-
-    async def hang(job: Job) -> None:
-        begun.set()
-        await asyncio.sleep(600)
-
-    worker = Worker(queue.name, hang, connection=redis_server.url)
-    running = asyncio.create_task(worker.run())
-    job = await queue.add("x")
-    await begun.wait()
-    running.cancel()
-    await asyncio.wait([running], timeout=60)
-    assert running.cancelled()
-    assert await job.state() == JobState.WAITING
-
-
 async def test_pausing_a_worker_that_ends_with_jobs_it_could_not_hand_back_ends_too(
     fragile_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

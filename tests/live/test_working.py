@@ -631,21 +631,27 @@ async def test_a_worker_may_be_closed_before_it_ran_and_runs_once_only(queue: Qu
         await worker.run()
 
 
-async def test_a_cancelled_run_gives_its_jobs_back(queue: Queue, redis_server: Any) -> None:
+async def test_a_cancelled_run_gives_its_jobs_back_and_waits_for_no_more(
+    queue: Queue, redis_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oxcart.worker.worker.FLUSH_S", 120)
     started = asyncio.Event()
 
     async def hang(job: Job) -> None:
         started.set()
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
     worker = Worker(queue.name, hang, connection=redis_server.url)
     running = asyncio.create_task(worker.run())
-    await queue.add("x")
+    job = await queue.add("x")
     await started.wait()
     running.cancel()
+    await asyncio.wait([running], timeout=60)
+    assert running.done()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert (await queue.counts())["waiting"] == 1
+    assert await job.state() == JobState.WAITING
 
 
 async def test_a_worker_is_listed_by_its_connections_name(queue: Queue, run_worker: RunWorker, redis: Redis) -> None:
